@@ -15,6 +15,7 @@
 #endif
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -133,12 +134,42 @@ int64_t read_varint(struct reader *r);
 const uint8_t *read_span(struct reader *r, size_t n); /* loan, or NULL+bad */
 
 /* Unaligned big-endian access, for stamping in place. */
-uint16_t get_be16(const void *p);
-uint32_t get_be32(const void *p);
-uint64_t get_be64(const void *p);
-void put_be16(void *p, uint16_t v);
-void put_be32(void *p, uint32_t v);
-void put_be64(void *p, uint64_t v);
+static inline uint16_t get_be16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be16toh(v);
+}
+static inline uint32_t get_be32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+static inline uint64_t get_be64(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+static inline void put_be16(void *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
+}
+static inline void put_be32(void *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+static inline void put_be64(void *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
 
 /* ---- intrusive list: a ring through its head ----------------------------- */
 
@@ -212,7 +243,8 @@ struct map_iter {
 void map_fini(struct map *m); /* the values are the owner's business */
 size_t map_count(const struct map *m);
 void *map_find(const struct map *m, const void *key, size_t n);
-void map_put(struct map *m, const void *key, size_t n, void *v); /* replaces */
+/* replaces the value of a key that is there; the key keeps its place */
+void map_put(struct map *m, const void *key, size_t n, void *v);
 void *map_remove(struct map *m, const void *key, size_t n); /* value or NULL */
 void *map_find_str(const struct map *m, struct str key);
 void map_put_str(struct map *m, struct str key, void *v);
@@ -237,9 +269,13 @@ struct wheel *wheel_new(int64_t now_ms);
 void wheel_free(struct wheel *w); /* armed timers are forgotten */
 void timer_init(struct timer *t, void (*on_fire)(struct timer *));
 bool timer_is_armed(const struct timer *t);
-void wheel_arm(struct wheel *w, struct timer *t, int64_t at_ms); /* re-arms */
+/* Re-arms. A time that has come is due at the next wheel_advance. */
+void wheel_arm(struct wheel *w, struct timer *t, int64_t at_ms);
 void wheel_disarm(struct timer *t); /* harmless when not armed */
-/* Fires everything due at now, in order of time. */
+/*
+ * Fires everything due at now, in order of time, and of arming at the same
+ * time. Timers armed meanwhile for a later time up to now fire as well.
+ */
 void wheel_advance(struct wheel *w, int64_t now_ms);
 /* Time of the next possible fire (may be early, never late); -1 if none. */
 int64_t wheel_next(const struct wheel *w);
@@ -253,6 +289,7 @@ struct uuid {
 bool uuid_eq(struct uuid a, struct uuid b);
 bool uuid_is_zero(struct uuid u);
 void uuid_text(struct uuid u, char out[UUID_TEXT_MAX]); /* Kafka's form */
+/* That form, with or without its two '='; anything else is false. */
 bool uuid_parse(struct str s, struct uuid *out) must_use;
 
 struct prng {
@@ -264,6 +301,7 @@ uint64_t prng_below(struct prng *p, uint64_t limit); /* limit > 0, unbiased */
 struct uuid prng_uuid(struct prng *p);               /* version 4 */
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
+uint32_t crc32c_table(uint32_t crc, const void *p, size_t n); /* no isa-l */
 uint64_t hash64(const void *p, size_t n, uint64_t seed); /* stable, for ids */
 
 /* ---- checked state machines (machine.c) ---------------------------------- */
@@ -283,7 +321,8 @@ enum trace_level { TRACE_ERROR, TRACE_WARN, TRACE_INFO, TRACE_DEBUG };
 /*
  * trace_info("replica", "became leader", "topic=%s partition=%d epoch=%d", ..)
  * pairs is a printf format of logfmt pairs; values with spaces must be quoted
- * by the caller. The sink stamps the time. Default sink: none (tests).
+ * by the caller; control characters become spaces. "" means no pairs. The sink
+ * stamps the time. Default sink: none (tests), default level: info.
  */
 void trace(enum trace_level level, const char *comp, const char *msg,
 	   const char *pairs, ...) printf_like(4, 5);
