@@ -7,11 +7,12 @@
  * constant field tables, and one interpreter (codec.c) encodes and decodes
  * them. There is no per-version code anywhere else.
  *
- * From the schema to C:
+ * From the schema to C (<raftmq/gen/UNIT.h>):
  *   message ProduceRequest         struct produce_request
  *                                  const struct wire_type produce_request_type
- *   array field Topics of structs  int32_t topics_n;   (-1 = null array)
- *                                  struct produce_request_topic *topics;
+ *   its array topic_data [topic]   int32_t topic_data_n;   (-1 = null array)
+ *                                  struct produce_request_topic *topic_data;
+ *   and in it [partition]          struct produce_request_partition
  *   string / nullable string       struct str
  *   bytes / nullable bytes         struct bytes
  *   records                        struct records
@@ -68,34 +69,36 @@ enum wire_kind {
 	WIRE_F64, WIRE_UUID, WIRE_STR, WIRE_BYTES, WIRE_RECORDS, WIRE_STRUCT,
 };
 struct wire_field {
-	const char *name;           /* snake_case, for printing */
-	uint8_t kind;               /* enum wire_kind (of the element) */
-	bool array;
-	int8_t tag;                 /* -1: not a tagged field */
-	int16_t min, max;           /* versions that have it; max 32767 = on */
-	int16_t null_min, null_max; /* versions where null is legal; min > max: none */
-	uint16_t offset;            /* of the value or pointer */
-	uint16_t count_offset;      /* of the _n of an array */
-	int64_t preset;             /* default for numbers and bools */
-	bool preset_null;           /* default is null */
+	const char *name;             /* snake_case, for printing */
 	const struct wire_type *type; /* of struct elements */
+	uint8_t kind;                 /* enum wire_kind (of the element) */
+	bool array;
+	int8_t tag;                   /* -1: not a tagged field */
+	int16_t min, max;             /* versions that have it */
+	int16_t null_min, null_max;   /* null is legal; min > max: never */
+	uint16_t offset;              /* of the value or pointer */
+	uint16_t count_offset;        /* of the _n of an array */
 };
 struct wire_type {
-	const char *name; /* "ProduceRequest" or "ProduceRequest.Topic" */
+	const char *name;   /* "ProduceRequest" or "ProduceRequest.topic" */
 	size_t size;
-	int16_t key;      /* API key; -1 for nested and non-Kafka messages */
-	int16_t min, max; /* versions the schema describes */
-	int16_t flexible; /* first flexible version; 32767 = never */
-	const struct wire_field *fields;
-	uint16_t fields_n;
+	const void *preset; /* an object with every field at its default */
+	const struct wire_field *fields; /* first the plain, then by tag */
+	uint16_t plain_n, fields_n;
+	int16_t key;        /* as in the schema; -1 for nested structs */
+	int16_t min, max;   /* versions the schema describes */
+	int16_t flexible;   /* first flexible version; 32767 = never */
 };
 
 /* Sets every field to its default. Response arrays start empty, not null. */
 void wire_preset(const struct wire_type *t, void *object);
+/* n objects with every field at its default; NULL for n = 0. */
+void *wire_new(const struct wire_type *t, int32_t n, struct arena *a) must_use;
 /*
  * Appends the body (no header). Fields absent from the version are left out;
- * a null where the version does not allow one is a bug and aborts. sp may be
- * NULL when no records field has a ref.
+ * a null where the version does not allow one is a bug and aborts. A text
+ * longer than 32767 bytes, the protocol's limit, is cut. sp may be NULL when
+ * no records field has a ref.
  */
 void wire_encode(struct buf *out, const struct wire_type *t, int16_t version,
 		 const void *object, struct splices *sp);
