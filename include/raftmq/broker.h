@@ -122,6 +122,7 @@ struct node_info { /* same for all threads, constant after start */
 	struct disk *disk;
 };
 
+struct quorum_view_member;
 struct quorum_view { /* thread 0 reads the quorum through this (host fills) */
 	void *ctx;
 	bool (*is_leader)(void *ctx);

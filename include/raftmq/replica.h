@@ -29,10 +29,10 @@ struct replica_peer { /* what a leader knows of one follower */
 	int64_t caught_up_ms;  /* last time it had everything of a moment */
 	int64_t last_fetch_ms;
 	int64_t last_fetch_leader_end;
-	bool in_isr;
+	bool in_isr;   /* committed ISR */
+	bool wanted;   /* in the ISR that was proposed and is not answered yet */
+	bool eligible; /* registered and not fenced, says the cluster */
 };
-
-struct replica_state; /* what the cluster says, copied from struct partition */
 
 struct replica {
 	struct log *log;
@@ -47,28 +47,32 @@ struct replica {
 	int64_t high_watermark;
 	struct replica_peer *peers; /* leader: the other replicas */
 	int32_t peers_n;
-	int32_t *isr; /* committed */
+	int32_t *isr; /* committed, as the cluster orders it */
 	int32_t isr_n;
-	int32_t *isr_wanted; /* proposed, not yet answered */
-	int32_t isr_wanted_n; /* -1 = none in flight */
-	int32_t min_isr;
-	int64_t lag_max_ms; /* replica.lag.time.max.ms */
+	int32_t *isr_wanted; /* proposed, not yet answered; self included */
+	int32_t isr_wanted_n; /* 0 = none in flight */
+	int32_t min_isr;      /* effective: never above the replica count */
+	int64_t lag_max_ms;   /* replica.lag.time.max.ms */
+	int64_t isr_retry_ms; /* not before: after a refused proposal */
 };
 
-struct replica_assignment { /* from cluster, loans */
+struct replica_assignment { /* from cluster; loans */
 	int32_t leader, leader_epoch, partition_epoch;
 	const int32_t *replicas, *isr;
 	int32_t replicas_n, isr_n;
 	int32_t min_isr;
-	/* current broker epoch of each replica, same order; -1 = fenced */
-	const int64_t *broker_epochs;
+	/* registered and unfenced, same order as replicas; NULL = all are */
+	const bool *eligible;
 };
 
 struct replica *replica_new(struct log *log, int32_t node, int64_t lag_max_ms);
 void replica_free(struct replica *r); /* the log stays the store's */
 
-/* Committed cluster state; older partition epochs are ignored. Returns a set
- * of REPLICA_*_CHANGED bits. Becoming leader begins the epoch in the log. */
+/*
+ * Committed cluster state; older partition epochs are ignored. Returns a set
+ * of REPLICA_*_CHANGED bits. Becoming leader begins the epoch in the log. The
+ * same partition epoch again only refreshes eligible and min_isr.
+ */
 enum { REPLICA_ROLE_CHANGED = 1, REPLICA_EPOCH_CHANGED = 2,
        REPLICA_HW_CHANGED = 4, REPLICA_ISR_CHANGED = 8,
        REPLICA_START_CHANGED = 16 };
@@ -104,20 +108,32 @@ enum kerr replica_on_fetch(struct replica *r, const struct replica_fetch *f,
 			   int64_t now_ms, int *changed,
 			   struct replica_divergence *diverging);
 
-/* The ISR the leader would like: true and the list when it differs and no
- * request is in flight. Shrinks by lag_max_ms, expands when caught up to the
- * HW and the epoch's start (KIP-320 rule 4). */
-bool replica_want_isr(struct replica *r, int64_t now_ms, const int32_t **isr,
-		      int32_t *isr_n);
-/* The answer to AlterPartition; on success replica_assign follows too. */
-void replica_isr_answered(struct replica *r, enum kerr error);
+/*
+ * The ISR the leader would like: true when it differs from the committed one
+ * and no request is in flight; the list is r->isr_wanted and counts for the
+ * high watermark from now on (maximal ISR). Shrinks by lag_max_ms, expands when
+ * a follower has reached the HW and the start of the epoch (KIP-320 rule 4).
+ */
+bool replica_want_isr(struct replica *r, int64_t now_ms);
+/* The answer to AlterPartition: forgets the wish. A committed change comes
+ * through replica_assign; after an error the next wish waits a little. A
+ * request whose fate is unknown stays in flight until it is answered or the
+ * partition epoch moves: ask again with the same list. */
+int replica_isr_answered(struct replica *r, enum kerr error, int64_t now_ms);
+const struct replica_peer *replica_peer(const struct replica *r, int32_t node);
 
-/* Reads: where they must stop. */
-int64_t replica_read_end(const struct replica *r, bool committed);
+/* Where consumers' reads must stop: the high watermark. */
+int64_t replica_read_end(const struct replica *r);
+/* One line of text with everything above, for tests and traces. */
+void replica_dump(const struct replica *r, struct buf *out);
 
 /* ---- follower side (follower.c): one partition's exchange ---------------- */
 
-/* What the next fetch asks; false when not a follower or leaderless. */
+/*
+ * What the next fetch asks; false when not a follower, leaderless, or while
+ * appended bytes are not durable yet: the offset asked for acknowledges all
+ * before it.
+ */
 bool replica_next_fetch(const struct replica *r, int64_t *offset,
 			int32_t *last_epoch);
 struct replica_fetched { /* one partition of a leader's answer */
