@@ -350,8 +350,10 @@ struct outbox {
 	void (*answer)(void *ctx, struct request *rq);
 	/* deliver to thread 0 (quorum) or 1..N (shards) of this node */
 	void (*tell)(void *ctx, int thread, struct letter *l);
-	/* append to the agreed log; thread 0 only. bytes are copied */
-	void (*propose)(void *ctx, struct bytes command, uint64_t cookie);
+	/* append to the agreed log; thread 0 only. bytes are copied; target is
+	 * an enum quorum_target (quorum.h): which half applies it */
+	void (*propose)(void *ctx, int target, struct bytes command,
+			uint64_t cookie);
 	/* send a request to another broker's peer listener */
 	void (*ask)(void *ctx, struct ask *a);
 	/* run on the pool, then come back to this thread */

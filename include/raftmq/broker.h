@@ -53,6 +53,7 @@ struct request {
 
 	int thread;        /* of the connection: where the answer goes */
 	uint64_t conn;     /* the connection's id there; 0 = internal */
+	uint64_t order;    /* the host's: its place among the answers there */
 	int32_t peer;      /* authenticated broker id, -1 = a client */
 	const char *host;  /* of the client, "10.0.0.7"; arena */
 	int listener;      /* which listener: its advertised name */
