@@ -20,27 +20,35 @@ static const char *const names[] = {
 	[TRACE_DEBUG] = "debug",
 };
 
-void trace(enum trace_level level, const char *comp, const char *msg,
-	   const char *pairs, ...)
+static printf_like(4, 0) void emit(enum trace_level level, const char *comp,
+				   const char *msg, const char *pairs,
+				   va_list ap)
 {
 	char line[2048];
-	va_list ap;
 	size_t n;
 	int head;
 
-	if (level > trace_level_max || !trace_sink)
-		return;
 	head = snprintf(line, sizeof(line), "level=%s comp=%s msg=\"%s\"",
 			names[level], comp, msg);
 	n = min_of((size_t)head, sizeof(line) - 1);
 	if (pairs && *pairs && n < sizeof(line) - 1) {
 		line[n++] = ' ';
-		va_start(ap, pairs);
 		vsnprintf(line + n, sizeof(line) - n, pairs, ap);
-		va_end(ap);
 	}
 	for (char *c = line; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = ' ';
 	trace_sink(level, line);
+}
+
+void trace(enum trace_level level, const char *comp, const char *msg,
+	   const char *pairs, ...)
+{
+	va_list ap;
+
+	if (level > trace_level_max || !trace_sink)
+		return;
+	va_start(ap, pairs);
+	emit(level, comp, msg, pairs, ap);
+	va_end(ap);
 }

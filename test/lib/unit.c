@@ -38,7 +38,8 @@ int main(void)
 	for (struct unit *u = first; u; u = u->next) {
 		if (strcmp(u->file, file) != 0) {
 			file = u->file;
-			tc = tcase_create(name_of(file));
+			u->name = name_of(file);
+			tc = tcase_create(u->name);
 			tcase_set_timeout(tc, 60);
 			suite_add_tcase(suite, tc);
 		}

@@ -24,6 +24,7 @@ struct unit {
 	const char *file;
 	int signal; /* it must die from; 0 = it must return */
 	int times;
+	char *name; /* of the test case, when it is the first of it */
 	struct unit *next;
 };
 void unit_add(struct unit *u);
@@ -35,7 +36,7 @@ void unit_add(struct unit *u);
 	__attribute__((constructor)) static void fact##_add(void)              \
 	{                                                                      \
 		static struct unit u = { &fact##_ttest, __FILE__, sig, n,      \
-					 NULL };                               \
+					 NULL, NULL };                         \
 		unit_add(&u);                                                  \
 	}                                                                      \
 	static void fact##_fn(__attribute__((unused)) int _i)
