@@ -18,24 +18,28 @@ list=$here/packages.txt
 say() { printf 'packages: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# wanted SECTION...: lines "package" or "package minimum-version"
+# wanted SECTION...: lines "package minimum-version other-that-would-do"
 wanted() {
 	awk -v sections=" $* " '
 		{ sub(/#.*/, "") }
 		/^\[/ { gsub(/[][ \t]/, ""); on = index(sections, " " $0 " "); next }
-		/^[a-z0-9]/ && on { print $1, $2 == ">=" ? $3 : "" }' "$list"
+		/^[a-z0-9]/ && on {
+			print $1, $2 == ">=" ? $3 : "-", $2 == "|" ? $3 : ""
+		}' "$list"
 }
 
-is_installed() { # PACKAGE [MINIMUM]
+is_installed() { # PACKAGE MINIMUM, - for any
 	v=$(dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" \
 		2>/dev/null) || return 1
 	case $v in installed\ *) ;; *) return 1 ;; esac
-	[ -z "${2:-}" ] || dpkg --compare-versions "${v#* }" ge "$2"
+	[ "$2" = - ] || dpkg --compare-versions "${v#* }" ge "$2"
 }
 
 missing() {
-	wanted "$@" | while read -r package minimum; do
-		is_installed "$package" "$minimum" || echo "$package"
+	wanted "$@" | while read -r package minimum other; do
+		is_installed "$package" "$minimum" ||
+			{ [ "$other" ] && is_installed "$other" -; } ||
+			echo "$package"
 	done
 }
 
@@ -139,7 +143,7 @@ apt update
 names=
 for package in $need; do
 	minimum=$(wanted "$@" | awk -v p="$package" '$1 == p { print $2 }')
-	if [ -z "$minimum" ]; then
+	if [ "$minimum" = - ]; then
 		names="$names $package"
 		continue
 	fi

@@ -29,23 +29,17 @@ note() { printf '%10s%s%s%s\n' '' "$dim" "$*" "$off"; }
 now() { date +%s%3N; }
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/raftmq-quickstart.XXXXXX") || exit 1
-pid1= pid2= pid3= finished= shown=$dir
-
-stop_all() { # SIGNAL
-	for p in $pid1 $pid2 $pid3; do kill "-$1" "$p" 2>/dev/null; done
-	for p in $pid1 $pid2 $pid3; do wait "$p" 2>/dev/null; done
-	pid1= pid2= pid3=
-}
+finished=
 leave() { # what happens however the script ends
 	code=$?
 	trap - EXIT
 	touch "$dir/stop"
 	[ "$finished" = kept ] && exit 0
-	stop_all KILL
+	cluster_stop KILL
 	if [ "$finished" ]; then
 		rm -rf "$dir"
 	else
-		printf 'everything that was logged: %s\n' "$shown" >&2
+		printf 'everything that was logged: %s\n' "$dir" >&2
 	fi
 	exit $code
 }
@@ -63,6 +57,10 @@ fail() { # MESSAGE [FILE]
 	exit 1
 }
 
+build=${RAFTMQ_BUILD:-$top/build}
+[ -f "$top/config.status" ] && build=$top # configured in place already
+. "$top/deploy/cluster.sh"
+
 # -- packages, build ----------------------------------------------------------
 step packages
 sh "$top/deploy/install-packages.sh" build run ||
@@ -70,81 +68,27 @@ sh "$top/deploy/install-packages.sh" build run ||
 done_ "all there"
 
 step build
-build=$top/build
-[ -f "$top/config.status" ] && build=$top # configured in place already
 start=$(now)
 make_it() {
 	cd "$top" || return
 	[ -f configure ] || autoreconf -fi || return
 	mkdir -p "$build" && cd "$build" || return
 	[ -f Makefile ] || "$top/configure" || return
-	make -j"$(nproc)" raftmqd raftmq-admin
+	make -j"$(nproc)"
 }
 (make_it) >"$dir/build.log" 2>&1 ||
 	fail "The build stopped. It was: make in $build" "$dir/build.log"
 done_ "$build in $((($(now) - start) / 1000)) s"
 
 # -- three brokers ------------------------------------------------------------
-is_taken() { # PORT: somebody listens on it
-	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-	awk -v p=":$(printf %04X "$1")\$" '$4 == "0A" && $2 ~ p { n++ }
-		END { exit !n }'
-}
-any_taken() {
-	for i in 0 1 2; do
-		for base in $kafka $((kafka + 10000)) $http; do
-			is_taken $((base + i)) && taken=$((base + i)) && return
-		done
-	done
-	return 1
-}
-kafka=9092 http=9644
 step cluster
-if any_taken; then
-	first=$taken
-	while any_taken; do
-		kafka=$((kafka + 10)) http=$((http + 10))
-		[ $kafka -lt 9892 ] || fail "No free ports from 9092 to 9892."
-	done
-	printf 'port %s is taken: using %s-%s\n%10s' \
-		"$first" $kafka $((kafka + 2)) ''
-fi
-peers= brokers=
-for i in 1 2 3; do
-	peers=$peers,$i@127.0.0.1:$((kafka + 10000 + i - 1))
-	brokers=$brokers,127.0.0.1:$((kafka + i - 1))
-done
-peers=${peers#,} brokers=${brokers#,}
-
-start_node() { # N
-	setsid "$build/raftmqd" --node-id "$1" --peers "$peers" \
-		--listen 127.0.0.1:$((kafka + $1 - 1)) \
-		--http 127.0.0.1:$((http + $1 - 1)) \
-		--data-dir "$dir/node$1" </dev/null >>"$dir/node$1.log" 2>&1 &
-	eval "pid$1=\$!"
-}
-await_node() { # N: until it says that it serves
-	tries=0
-	eval "p=\$pid$1"
-	until grep -q "^ready .*pid=$p " "$dir/node$1.log"; do
-		kill -0 "$p" 2>/dev/null ||
-			fail "Broker $1 ended instead of serving." "$dir/node$1.log"
-		tries=$((tries + 1))
-		[ $tries -lt 600 ] ||
-			fail "Broker $1 did not serve for 30 s." "$dir/node$1.log"
-		sleep 0.05
-	done
-}
+cluster_plan 3 9092 9644
+[ "$kafka_port" = 9092 ] || printf 'some port of %s is taken: %s\n%10s' \
+	"9092-9094, 9192-9194, 9644-9646" "the next free ones are used" ''
 start=$(now)
-for i in 1 2 3; do start_node $i; done
-for i in 1 2 3; do await_node $i; done
+cluster_start
 done_ "3 brokers serve after $(($(now) - start)) ms: $brokers"
 
-admin() {
-	"$build/raftmq-admin" -b "$brokers" "$@" </dev/null \
-		>"$dir/admin.log" 2>&1 ||
-		fail "This failed: raftmq-admin $*" "$dir/admin.log"
-}
 client() { kcat -b "$brokers" "$@" 2>>"$dir/kcat.log"; }
 
 step topic
@@ -168,11 +112,6 @@ seq 10000 | sed 's/^/before-/' | cmp -s - "$dir/read" ||
 done_ "all 10000, in order, in $(($(now) - start)) ms"
 
 # -- kill the leader while records are written --------------------------------
-# "LEADER ISR ISR ISR" of the partition, as any Kafka client sees it
-state() {
-	client -L -t orders | sed -n \
-	's/^ *partition 0, leader \([0-9]*\),.*isrs: \([0-9,]*\).*/\1 \2/p'
-}
 numbers() { # a record about every 10 ms until told to stop
 	i=0
 	while [ ! -e "$dir/stop" ]; do
@@ -183,7 +122,7 @@ numbers() { # a record about every 10 ms until told to stop
 	echo $i >"$dir/sent"
 }
 step kill
-set -- $(state)
+set -- $(partition_state orders 0)
 leader=${1:-}
 case $leader in [123]) ;; *) fail "The partition shows no leader." \
 	"$dir/kcat.log" ;; esac
@@ -192,10 +131,9 @@ case $leader in [123]) ;; *) fail "The partition shows no leader." \
 	echo $? >"$dir/wrote") &
 writer=$!
 sleep 1
-eval "p=\$pid$leader"
-kill -9 "$p" && wait "$p" 2>/dev/null
+node_stop "$leader" KILL
 killed=$(now)
-until set -- $(state) && [ "${1:-$leader}" != "$leader" ]; do
+until set -- $(partition_state orders 0) && [ "${1:-$leader}" != "$leader" ]; do
 	[ $(($(now) - killed)) -lt 20000 ] ||
 		fail "No other leader within 20 s." "$dir/node$leader.log"
 	sleep 0.05
@@ -229,9 +167,10 @@ note "longest pause for the writer: $4 ms"
 
 step rejoin
 start=$(now)
-start_node "$leader"
-await_node "$leader"
-until set -- $(state) && [ "${2:-}" ] && [ "${#2}" -eq 5 ]; do
+node_start "$leader"
+node_await "$leader"
+until set -- $(partition_state orders 0) && [ "${2:-}" ] &&
+	[ ${#2} -eq 5 ]; do
 	[ $(($(now) - start)) -lt 30000 ] ||
 		fail "Broker $leader is not in sync after 30 s." \
 			"$dir/node$leader.log"
@@ -247,8 +186,8 @@ if [ "$keep" ]; then
 The cluster is yours: ${bold}$brokers${off}
   write       kcat -b $brokers -P -t orders
   read        kcat -b $brokers -C -t orders -o beginning
-  manage      $build/raftmq-admin -b 127.0.0.1:$kafka topic list
-  look        http://127.0.0.1:$http/
+  manage      $build/raftmq-admin -b 127.0.0.1:$kafka_port topic list
+  look        http://127.0.0.1:$http_port/
   logs, data  $dir
   stop        kill $pid1 $pid2 $pid3 && rm -r $dir
 END
@@ -256,7 +195,7 @@ END
 fi
 step stop
 start=$(now)
-stop_all TERM
+cluster_stop TERM
 finished=yes
 done_ "3 brokers stopped in $(($(now) - start)) ms"
 echo

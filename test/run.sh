@@ -1,0 +1,157 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# usage: sh test/run.sh [NAME...]
+#
+# Everything that CI runs, from a clean clone: installs the Debian packages
+# that are missing, builds (gcc, gcc with sanitizers, clang, make distcheck),
+# runs every unit test and then the tests with real daemons. With NAMEs (parts
+# of what is printed, such as unit, asan, system/ or java) only those.
+#
+# The last line counts test cases: N passed, N failed, N skipped. Builds and
+# the output of every test stay in test-out/ (or in OUT).
+set -u
+export LC_ALL=C
+top=$(cd "$(dirname "$0")/.." && pwd)
+out=${OUT:-$top/test-out}
+passed=0 failed=0 skipped=0
+only=$*
+mkdir -p "$out/log"
+jobs=$(nproc)
+
+wanted() { # NAME
+	[ "$only" ] || return 0
+	for o in $only; do case $1 in *"$o"*) return 0 ;; esac; done
+	return 1
+}
+# report NAME STATUS SECONDS LOG [PASSED FAILED]: one line, and the counting
+report() {
+	case $2 in
+	0)
+		passed=$((passed + ${5:-1})) word=ok
+		[ "${5:-}" ] && word="ok ($5)"
+		;;
+	77)
+		skipped=$((skipped + 1))
+		word="skipped: $(tail -n 1 "$4")"
+		;;
+	*)
+		passed=$((passed + ${5:-0})) failed=$((failed + ${6:-1}))
+		word=FAILED
+		;;
+	esac
+	printf '%4ss  %-34s %s\n' "$3" "$1" "$word"
+	case $word in FAILED)
+		tail -n 60 "$4" | sed 's/^/       | /'
+		echo "       whole output: $4"
+	esac
+}
+run() { # NAME SECONDS COMMAND...: one test, with its output in a file
+	name=$1 limit=$2
+	shift 2
+	wanted "$name" || return 0
+	log=$out/log/$(echo "$name" | tr / -).txt
+	begin=$(date +%s)
+	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
+	status=$?
+	[ $status = 124 ] && echo "killed after $limit s" >>"$log"
+	report "$name" $status $(($(date +%s) - begin)) "$log"
+	return $status
+}
+
+configure() { # DIRECTORY [ARGUMENT...]
+	mkdir -p "$out/$1" && cd "$out/$1" && shift || return
+	[ -f Makefile ] || "$top/configure" "$@"
+}
+no_warning() {
+	! grep -n 'warning:' "$out/log/build.txt"
+}
+build_gcc() {
+	# always from nothing: what is built is what a clean clone builds
+	rm -rf "$out/gcc" && cd "$top" && autoreconf -fi &&
+		configure gcc CC="${CC:-gcc}" && make -j"$jobs"
+}
+build_clang() {
+	configure clang CC=clang --enable-werror --disable-dependency-tracking &&
+		make -j"$jobs" && make -j"$jobs" check TESTS=
+}
+unit_sanitized() {
+	configure asan CC="${CC:-gcc}" --enable-sanitize=address,undefined &&
+		make -j"$jobs" && make -j"$jobs" check VERBOSE=yes
+}
+dist() {
+	cd "$out/gcc" && make -j"$jobs" distcheck TESTS= \
+		AM_DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O0"
+}
+
+# The check library counts its cases in each log; other tests are one each.
+unit() {
+	wanted unit || return 0
+	begin=$(date +%s)
+	(cd "$out/gcc" && make -j"$jobs" check VERBOSE=yes) \
+		>"$out/log/unit.txt" 2>&1
+	status=$?
+	[ -f "$out/gcc/test-suite.log" ] || {
+		report unit 1 $(($(date +%s) - begin)) "$out/log/unit.txt"
+		return
+	}
+	for trs in $(find "$out/gcc" -name '*.trs' | sort); do
+		log=${trs%.trs}.log
+		name=${log#"$out/gcc/"}
+		set -- $(sed -n \
+	's/.*Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' \
+			"$log")
+		case $(sed -n 's/^:test-result: //p' "$trs") in
+		PASS*) code=0 ;;
+		SKIP*) code=77 ;;
+		*) code=1 ;;
+		esac
+		if [ $# -eq 3 ] && [ $(($1 - $2 - $3)) -ge 0 ]; then
+			bad=$(($2 + $3))
+			[ $code = 1 ] && [ $bad = 0 ] && bad=1
+			report "${name%.log}" $code - "$log" $(($1 - $2 - $3)) \
+				$bad
+		else
+			report "${name%.log}" $code - "$log"
+		fi
+	done
+	[ $status = 0 ] || [ $failed -gt 0 ] ||
+		report "make check" 1 - "$out/log/unit.txt"
+}
+
+total() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+	exit
+}
+
+case ${1:-} in
+--step) # how run() calls the functions above
+	"$2"
+	exit
+	;;
+esac
+sh "$top/deploy/install-packages.sh" build || exit 1
+sh "$top/deploy/install-packages.sh" run test ||
+	echo "some packages are missing: the tests that need them are skipped"
+
+only=
+run build 600 sh "$0" --step build_gcc || total
+only=$*
+unit
+export RAFTMQ_BUILD="$out/gcc"
+for t in "$top"/test/system/*.sh "$top"/test/interop/*.sh; do
+	[ -f "$t" ] || continue
+	name=${t#"$top/test/"}
+	run "${name%.sh}" 240 sh "$t"
+done
+for t in "$top"/test/interop/*.py; do
+	[ -f "$t" ] || continue
+	name=${t#"$top/test/"}
+	run "${name%.py}" 240 /usr/bin/python3 "$t"
+done
+run "gcc warns of nothing" 10 sh "$0" --step no_warning
+run "clang warns of nothing" 600 sh "$0" --step build_clang
+run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized
+run "make distcheck" 600 sh "$0" --step dist
+total
