@@ -50,7 +50,7 @@ run() { # NAME SECONDS COMMAND...: one test, with its output in a file
 	name=$1 limit=$2
 	shift 2
 	wanted "$name" || return 0
-	log=$out/log/$(echo "$name" | tr / -).txt
+	log=$out/log/$(echo "$name" | tr '/ ' --).txt
 	begin=$(date +%s)
 	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
 	status=$?
