@@ -191,9 +191,14 @@ enum kerr batch_peek(const uint8_t *p, size_t n, struct batch *b);
 /* CRC32C over attributes..end; the whole batch must be there. */
 bool batch_crc_ok(const struct batch *b);
 /*
- * Everything a broker can check without decompressing, by name (why is a
- * static text): length, magic, CRC, count and offset delta, negative fields,
- * codec known, control bit from a client, sequence without producer id, ...
+ * Everything a broker can check of a client's batch without decompressing, by
+ * name (why is a static text, NULL with K_NONE). The whole batch must be
+ * there. In this order: size (K_MESSAGE_TOO_LARGE), CRC (K_CORRUPT_MESSAGE),
+ * codec known (K_UNSUPPORTED_COMPRESSION_TYPE), log-append time and negative
+ * timestamps (K_INVALID_TIMESTAMP), and as K_INVALID_RECORD: unknown
+ * attributes, control bit, delete horizon, base offset not 0, count and offset
+ * delta, too few bytes, producer id without epoch or sequence, a transaction
+ * without producer id. One pass over the bytes for the CRC, nothing else.
  */
 enum kerr batch_check_client(const struct batch *b, int32_t size_max,
 			     const char **why);
@@ -216,12 +221,15 @@ struct record_header {
 /*
  * Walks the records of a whole batch; decompresses into its own buffer, at
  * most limit bytes. walk_next gives false at the end or on error: ask error.
+ * K_CORRUPT_MESSAGE, K_MESSAGE_TOO_LARGE (over the limit) or
+ * K_UNSUPPORTED_COMPRESSION_TYPE (the codec was not built in).
  */
 struct batch_walk {
 	struct batch batch;
 	struct reader r;
 	struct buf plain;
 	int32_t left;
+	int32_t last; /* offset delta of the record before; -1 at first */
 	enum kerr error;
 };
 void batch_walk_open(struct batch_walk *w, const struct batch *b, size_t limit);
@@ -229,18 +237,26 @@ bool batch_walk_next(struct batch_walk *w, struct record *out);
 void batch_walk_close(struct batch_walk *w);
 bool record_header_next(struct reader *r, struct record_header *out);
 
-/* Builds one batch; used by tools, tests and the broker's own records. */
+/*
+ * Builds one batch; used by tools, tests and the broker's own records. All
+ * zeroes is valid; a builder serves for many batches. The codec must be built
+ * in: ask codec_is_built.
+ */
 struct batch_builder {
 	struct buf out; /* the finished batch after batch_build_end */
 	int64_t base_timestamp, max_timestamp;
 	int32_t count;
 	enum codec codec;
+	int16_t attributes; /* BATCH_TRANSACTIONAL and such; 0 after begin */
 };
 void batch_build_begin(struct batch_builder *b, enum codec codec);
 void batch_build_add(struct batch_builder *b, int64_t timestamp,
 		     struct bytes key, struct bytes value,
 		     const struct record_header *headers, int32_t headers_n);
-/* pid -1 for none. Returns the batch: a loan until the next begin. */
+/*
+ * At least one record. Producer id -1, epoch -1, sequence -1 for none. Base
+ * offset 0, leader epoch -1. Returns the batch: a loan until the next begin.
+ */
 struct bytes batch_build_end(struct batch_builder *b, int64_t producer_id,
 			     int16_t producer_epoch, int32_t base_sequence);
 void batch_build_fini(struct batch_builder *b);
@@ -252,8 +268,9 @@ bool codec_parse(struct str name, enum codec *out);
 bool codec_is_built(enum codec c); /* configure may have left one out */
 /*
  * Appends to out at most limit bytes, streaming, so that a bomb costs no more
- * than the limit. 0, -EBADMSG (malformed), -E2BIG (over the limit),
- * -ENOTSUP. Snappy: raw and xerial framing are both read.
+ * than the limit. 0, -EBADMSG (malformed, cut, bytes behind the end), -E2BIG
+ * (over the limit), -ENOTSUP; on an error out is as it was. Snappy: raw and
+ * xerial framing are both read, xerial is written. Zstd: windows up to 8 MiB.
  */
 int codec_decompress(enum codec c, struct bytes in, size_t limit,
 		     struct buf *out) must_use;
