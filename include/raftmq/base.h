@@ -91,7 +91,7 @@ char *str_heap(struct str s);               /* terminated copy, mem_free it */
 struct str str_printf(struct arena *a, const char *fmt, ...) printf_like(2, 3);
 /* Whole string as a decimal number in [min, max], or false. */
 bool str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out) must_use;
-/* Edit distance (Levenshtein), for "did you mean"; at most 64 bytes looked at */
+/* Edit distance (Levenshtein) of the first 64 bytes, for "did you mean" */
 unsigned str_distance(const char *a, const char *b);
 
 /* ---- growing buffers and cursors (cursor.c) ------------------------------ */

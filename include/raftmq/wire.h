@@ -250,9 +250,10 @@ struct batch_builder {
 	int16_t attributes; /* BATCH_TRANSACTIONAL and such; 0 after begin */
 };
 void batch_build_begin(struct batch_builder *b, enum codec codec);
+/* headers end with one whose key is null; NULL for none. */
 void batch_build_add(struct batch_builder *b, int64_t timestamp,
 		     struct bytes key, struct bytes value,
-		     const struct record_header *headers, int32_t headers_n);
+		     const struct record_header *headers);
 /*
  * At least one record. Producer id -1, epoch -1, sequence -1 for none. Base
  * offset 0, leader epoch -1. Returns the batch: a loan until the next begin.

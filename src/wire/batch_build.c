@@ -42,9 +42,10 @@ static struct bytes bytes_of(struct str s)
 
 void batch_build_add(struct batch_builder *b, int64_t timestamp,
 		     struct bytes key, struct bytes value,
-		     const struct record_header *headers, int32_t headers_n)
+		     const struct record_header *headers)
 {
 	struct buf *out = &b->out;
+	int32_t headers_n = 0;
 	int64_t time;
 	size_t size;
 
@@ -53,10 +54,11 @@ void batch_build_add(struct batch_builder *b, int64_t timestamp,
 	b->max_timestamp = max_of(b->max_timestamp, timestamp);
 	time = (int64_t)((uint64_t)timestamp - (uint64_t)b->base_timestamp);
 	size = 1 + varint_size(time) + varint_size(b->count) +
-	       bytes_size(key) + bytes_size(value) + varint_size(headers_n);
-	for (int32_t i = 0; i < headers_n; i++)
-		size += bytes_size(bytes_of(headers[i].key)) +
-			bytes_size(headers[i].value);
+	       bytes_size(key) + bytes_size(value);
+	for (; headers && headers[headers_n].key.n >= 0; headers_n++)
+		size += bytes_size(bytes_of(headers[headers_n].key)) +
+			bytes_size(headers[headers_n].value);
+	size += varint_size(headers_n);
 	buf_reserve(out, size + 10);
 	buf_put_varint(out, (int64_t)size);
 	buf_put_u8(out, 0);
@@ -66,7 +68,6 @@ void batch_build_add(struct batch_builder *b, int64_t timestamp,
 	put_bytes(out, value);
 	buf_put_varint(out, headers_n);
 	for (int32_t i = 0; i < headers_n; i++) {
-		assert(headers[i].key.n >= 0);
 		put_bytes(out, bytes_of(headers[i].key));
 		put_bytes(out, headers[i].value);
 	}

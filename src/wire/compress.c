@@ -22,7 +22,7 @@
 #include <raftmq/wire.h>
 
 #define STEP 8192 /* first room for what comes out */
-/* RFC 8878, 3.1.1.1.2: what a decoder should support at least, and we at most */
+/* RFC 8878, 3.1.1.1.2: what decoders should support at least; we at most */
 #define ZSTD_WINDOW_LOG 23
 /* snappy's best element: three bytes that stand for 64 */
 #define SNAPPY_RATIO 22

@@ -64,7 +64,8 @@ TEST(hash64_never_changes)
 		{ "0123456789abcde", 6, 0x728648a70a7e41b9 },
 		{ "0123456789abcdef", 7, 0xc47dd885a84f0905 },
 		{ "0123456789abcdef0", 8, 0xc7709296a66b84a2 },
-		{ "the quick brown fox jumps over the lazy dog", 9, 0x893197ac116db7cb },
+		{ "the quick brown fox jumps over the lazy dog", 9,
+		  0x893197ac116db7cb },
 	};
 
 	for (size_t i = 0; i < countof(vectors); i++)
