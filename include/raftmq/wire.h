@@ -132,8 +132,7 @@ bool wire_is_flexible(const struct wire_type *t, int16_t version);
 
 /*
  * Reads the request header behind the size; the flexible part (header v2) by
- * the schema's table. Unknown keys are read as header v1. KIP-482; ControlledShutdown
- * v0 is not served.
+ * the schema's table (KIP-482). Unknown keys are read as header v1.
  */
 bool frame_read_request(struct reader *r, struct request_header *h) must_use;
 /* Reserves the size, writes the header; frame_end fills the size in. */

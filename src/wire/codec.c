@@ -466,8 +466,9 @@ static void encode_one(struct encoder *e, const struct wire_field *f,
 static void encode_array(struct encoder *e, const struct wire_field *f,
 			 const uint8_t *object)
 {
-	const uint8_t *p = *(uint8_t *const *)(const void *)(object + f->offset);
-	int32_t n = *(const int32_t *)(const void *)(object + f->count_offset);
+	const void *at = object + f->offset, *count = object + f->count_offset;
+	const uint8_t *p = *(uint8_t *const *)at;
+	int32_t n = *(const int32_t *)count;
 	size_t size = element_size(f);
 
 	check_null(e, f, n < 0);

@@ -155,8 +155,9 @@ static void print_list(struct printer *p, const struct wire_field *f,
 static void print_array(struct printer *p, const struct wire_field *f,
 			const uint8_t *object, int depth)
 {
-	const uint8_t *v = *(uint8_t *const *)(const void *)(object + f->offset);
-	int32_t n = *(const int32_t *)(const void *)(object + f->count_offset);
+	const void *at = object + f->offset, *count = object + f->count_offset;
+	const uint8_t *v = *(uint8_t *const *)at;
+	int32_t n = *(const int32_t *)count;
 
 	if (n < 0) {
 		buf_printf(p->out, "%s: null\n", f->name);

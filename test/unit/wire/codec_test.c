@@ -111,8 +111,10 @@ static void mutate(struct buf *b, struct prng *p)
 	for (unsigned i = 0; i < changes && b->n > 0; i++) {
 		uint8_t *at = &b->p[prng_below(p, b->n)];
 
-		*at = prng_below(p, 2) ? (uint8_t)prng_next(p) :
-					 (uint8_t)(*at ^ (1 << prng_below(p, 8)));
+		if (prng_below(p, 2))
+			*at = (uint8_t)prng_next(p);
+		else
+			*at ^= (uint8_t)(1 << prng_below(p, 8));
 	}
 }
 
