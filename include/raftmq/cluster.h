@@ -77,6 +77,7 @@ struct cluster {
 	struct map brokers;        /* int32 id as i64 -> struct broker_info * */
 	struct map topics;         /* name -> struct topic * */
 	struct map topics_by_id;   /* 16 bytes -> struct topic * */
+	struct map flat_names;     /* names with . as _ -> struct topic * */
 	struct map settings;       /* cluster-wide dynamic: name -> char * */
 	struct map broker_settings; /* id -> struct map * of name -> char * */
 	struct map group_settings;  /* group -> struct map * of name -> char * */
@@ -181,6 +182,7 @@ enum setting_scope {
 };
 struct setting {
 	const char *name;    /* Kafka's own where the meaning is the same */
+	int32_t name_n;
 	enum setting_type type;
 	const char *preset;  /* default, as text; "" = unset, or broker_name's */
 	int64_t min, max;    /* of numbers; lengths of strings */
@@ -277,6 +279,8 @@ struct liveness;
 struct liveness *liveness_new(const struct cluster *c, int64_t session_ms,
 			      int64_t heartbeat_ms);
 void liveness_free(struct liveness *l);
+/* The cluster was replaced as a whole by a snapshot. */
+void liveness_restored(struct liveness *l, const struct cluster *c);
 /* Became leader: everyone gets a fresh session; the leader before us, whose
  * silence made the election, only two heartbeats. */
 void liveness_start(struct liveness *l, int64_t now_ms, int32_t old_leader);
