@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records what real clients and Apache Kafka say to each other.
 
-    KAFKA_LIBS=/usr/share/kafka/libs ./capture.py [frames]
+    KAFKA_LIBS=/usr/share/kafka/libs ./capture.py [DIR]
 
 Starts two Kafka nodes (a broker with the controller, and a second broker) on
 127.0.0.1, each behind a proxy of its own whose port is the advertised one, so
