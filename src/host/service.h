@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service: what systemd is told (sd_notify's protocol: a datagram to
+ * $NOTIFY_SOCKET). Nothing happens without one.
+ */
+#ifndef HOST_SERVICE_H
+#define HOST_SERVICE_H
+
+void service_ready(void);
+void service_stopping(void);
+void service_alive(void); /* for WatchdogSec */
+/* How often service_alive is wanted; 0: not at all. */
+long service_alive_ms(void);
+
+#endif
