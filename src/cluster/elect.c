@@ -237,10 +237,24 @@ static const struct topic_rules *rules_once(const struct change *x,
 	return rules;
 }
 
-void elect_without(struct change *x, int32_t broker)
+/*
+ * With durability=disk all that a replica acknowledged is on its disk, and an
+ * unclean stop takes nothing from it; another directory takes everything.
+ */
+static void without_one(struct change *x, struct partition *p,
+			const struct topic_rules *rules, int32_t broker,
+			enum loss loss)
 {
-	const struct isr_change how = { .how = ELECT_ONLINE, .lost = -1 };
+	struct isr_change how = { .how = ELECT_ONLINE, .lost = -1 };
 
+	if (loss == LOST_ALL || (loss == LOST_CACHE && !rules->durable))
+		how.lost = broker;
+	how.lost_for_ever = loss == LOST_ALL;
+	settle_without(x, p, rules, broker, &how);
+}
+
+void elect_without(struct change *x, int32_t broker, enum loss loss)
+{
 	for (struct map_iter i = map_first(&x->c->topics); i.at; map_next(&i)) {
 		struct topic *t = i.value;
 		struct topic_rules rules;
@@ -249,10 +263,12 @@ void elect_without(struct change *x, int32_t broker)
 		for (int32_t k = 0; k < t->partitions_n; k++) {
 			struct partition *p = &t->partitions[k];
 
-			if (int32s_has(&p->isr, broker))
-				settle_without(x, p, rules_once(x, t, &rules,
-								&known),
-					       broker, &how);
+			if (int32s_has(&p->isr, broker) ||
+			    (loss && (int32s_has(&p->elr, broker) ||
+				      p->last_known_leader == broker)))
+				without_one(x, p, rules_once(x, t, &rules,
+							     &known),
+					    broker, loss);
 		}
 	}
 }
@@ -284,35 +300,6 @@ void elect_drain(struct change *x, int32_t broker)
 				settle_without(x, p, rules_once(x, t, &rules,
 								&known),
 					       broker, &how);
-		}
-	}
-}
-
-/*
- * With durability=disk all that a replica acknowledged is on its disk, and an
- * unclean stop takes nothing from it; another directory takes everything.
- */
-void elect_after_loss(struct change *x, int32_t broker, bool for_ever)
-{
-	const struct isr_change how = { .how = ELECT_ONLINE, .lost = broker,
-					.lost_for_ever = for_ever };
-
-	for (struct map_iter i = map_first(&x->c->topics); i.at; map_next(&i)) {
-		struct topic *t = i.value;
-		struct topic_rules rules;
-		bool known = false;
-
-		for (int32_t k = 0; k < t->partitions_n; k++) {
-			struct partition *p = &t->partitions[k];
-
-			if (!int32s_has(&p->isr, broker) &&
-			    !int32s_has(&p->elr, broker) &&
-			    p->last_known_leader != broker)
-				continue;
-			if (rules_once(x, t, &rules, &known)->durable &&
-			    !for_ever)
-				break;
-			settle_without(x, p, &rules, broker, &how);
 		}
 	}
 }

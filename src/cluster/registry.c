@@ -88,24 +88,25 @@ static void take_addresses(struct broker_info *b,
 	b->level_max = m->level_max;
 }
 
-static void fence(struct change *x, struct broker_info *b)
+static void fence(struct change *x, struct broker_info *b, enum loss loss)
 {
-	if (b->fenced)
+	if (b->fenced && loss == LOST_NOTHING)
 		return;
 	b->fenced = true;
-	elect_without(x, b->id);
+	elect_without(x, b->id, loss);
 }
 
 /* Another process than before: what the old one held is not its to keep. */
 static void replace(struct change *x, struct broker_info *b,
 		    const struct register_broker_command *m)
 {
-	bool other_data = b->epoch >= 0 && !uuid_eq(b->directory, m->directory);
-	bool unclean = b->epoch >= 0 && b->epoch != m->previous_epoch;
+	enum loss loss = LOST_NOTHING;
 
-	fence(x, b);
-	if (other_data || unclean)
-		elect_after_loss(x, b->id, other_data);
+	if (b->epoch >= 0 && b->epoch != m->previous_epoch)
+		loss = LOST_CACHE;
+	if (b->epoch >= 0 && !uuid_eq(b->directory, m->directory))
+		loss = LOST_ALL;
+	fence(x, b, loss);
 	b->incarnation = m->incarnation;
 	b->directory = m->directory;
 	b->epoch = x->c->next_broker_epoch++;
@@ -157,7 +158,7 @@ void apply_set_broker_state(struct change *x, const void *command)
 			elect_drain(x, b->id);
 	}
 	if (m->fence == 1)
-		fence(x, b);
+		fence(x, b, LOST_NOTHING);
 	if (m->fence == 2 && b->fenced && !b->stopping) {
 		b->fenced = false;
 		elect_leaderless(x, NULL);
@@ -181,7 +182,7 @@ void apply_unregister_broker(struct change *x, const void *command)
 			m->broker_id);
 		return;
 	}
-	fence(x, b);
+	fence(x, b, LOST_NOTHING);
 	map_remove_i64(&x->c->brokers, b->id);
 	own = map_remove_i64(&x->c->broker_settings, b->id);
 	if (own) {

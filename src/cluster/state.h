@@ -113,12 +113,16 @@ struct isr_change {
 bool partition_settle(struct change *x, struct partition *p,
 		      const struct topic_rules *rules,
 		      const struct isr_change *change);
-/* Removes a broker from all ISRs; its leaderships move. */
-void elect_without(struct change *x, int32_t broker);
+enum loss { /* what a broker lost since it was last in sync */
+	LOST_NOTHING,
+	LOST_CACHE, /* it stopped uncleanly: what was not on disk (KIP-966) */
+	LOST_ALL,   /* it has another data directory */
+};
+/* Removes a broker from all ISRs; its leaderships move. What it lost, it is
+ * not eligible for any more. */
+void elect_without(struct change *x, int32_t broker, enum loss loss);
 /* The broker stops: as far as others can take over (KIP-500's draining). */
 void elect_drain(struct change *x, int32_t broker);
-/* What a broker lost with an unclean stop, or with its data directory. */
-void elect_after_loss(struct change *x, int32_t broker, bool for_ever);
 /* Leaderless partitions: now somebody may be able to lead. topic NULL: all */
 void elect_leaderless(struct change *x, struct topic *topic);
 /* min.insync.replicas changed: ELRs that are not valid any more go. */

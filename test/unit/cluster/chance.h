@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chance: commands drawn from a seed, mostly sensible, some not. */
+#ifndef TEST_CLUSTER_CHANCE_H
+#define TEST_CLUSTER_CHANCE_H
+
+#include "stage.h"
+
+/* A cluster of five brokers that has just been bootstrapped. */
+struct stage chance_stage(uint64_t seed);
+/* Encodes the next command; bytes in the stage's arena. */
+struct bytes chance_command(struct stage *s, struct prng *p);
+
+#endif
