@@ -145,7 +145,7 @@ for t in "$top"/test/system/*.sh "$top"/test/interop/*.sh; do
 	name=${t#"$top/test/"}
 	run "${name%.sh}" 240 sh "$t"
 done
-for t in "$top"/test/interop/*.py; do
+for t in "$top"/test/system/*.py "$top"/test/interop/*.py; do
 	[ -f "$t" ] || continue
 	name=${t#"$top/test/"}
 	run "${name%.py}" 240 /usr/bin/python3 "$t"
