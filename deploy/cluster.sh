@@ -46,6 +46,7 @@ cluster_plan() {
 node_start() { # N [FLAG...]; does not wait
 	node=$1
 	shift
+	: >>"$dir/node$node.log"
 	setsid "$build/raftmqd" --node-id "$node" --peers "$peers" \
 		--listen "127.0.0.1:$(node_kafka "$node")" \
 		--http "127.0.0.1:$(node_http "$node")" \

@@ -113,10 +113,10 @@ done_ "all 10000, in order, in $(($(now) - start)) ms"
 
 # -- kill the leader while records are written --------------------------------
 numbers() { # a record about every 10 ms until told to stop
-	i=0
+	i=0 pad=$(printf %01024d 0) # kcat takes its input by the KiB
 	while [ ! -e "$dir/stop" ]; do
 		i=$((i + 1))
-		echo "after-$i"
+		echo "after-$i $pad"
 		sleep 0.01
 	done
 	echo $i >"$dir/sent"

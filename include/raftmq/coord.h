@@ -105,7 +105,7 @@ uint64_t coord_hash(const struct coord *c); /* equal on every node */
 void coord_dump(const struct coord *c, struct buf *out); /* text */
 
 const struct group *coord_group(const struct coord *c, struct str id);
-const struct member *group_find_member(const struct group *g, struct str id);
+const struct member *group_member_of(const struct group *g, struct str id);
 /* The member behind an instance id, or NULL. */
 const struct member *group_static(const struct group *g, struct str instance);
 const struct group_offset *group_offset_of(const struct group *g,

@@ -124,7 +124,7 @@ struct member *group_find_member(const struct group *g, struct str id)
 	return g ? map_find_str(&g->members, id) : NULL;
 }
 
-const struct member *group_find_member(const struct group *g, struct str id)
+const struct member *group_member_of(const struct group *g, struct str id)
 {
 	return group_find_member(g, id);
 }
@@ -216,7 +216,7 @@ enum kerr group_check_member(const struct group *g, struct str member_id,
 		return K_UNKNOWN_MEMBER_ID;
 	if (as_static && !str_eq_c(member_id, as_static->id))
 		return K_FENCED_INSTANCE_ID;
-	if (!group_find_member(g, member_id))
+	if (!group_member_of(g, member_id))
 		return K_UNKNOWN_MEMBER_ID;
 	if (generation != g->generation)
 		return K_ILLEGAL_GENERATION;

@@ -134,7 +134,8 @@ struct bytes member_metadata(const struct member *m, const char *protocol)
 	return BYTES_NULL;
 }
 
-/* ConsumerProtocolSubscription: version, then the topics, in all versions. */
+/* ConsumerProtocolSubscription: version, then the topics, in all versions. One
+ * that cannot be read may name any topic. */
 static bool names_topic(struct bytes metadata, struct str topic)
 {
 	struct reader r = reader_of(metadata.p, (size_t)max_of(metadata.n, 0));
@@ -147,12 +148,12 @@ static bool names_topic(struct bytes metadata, struct str topic)
 		const uint8_t *p;
 
 		if (length < 0)
-			return false;
+			return true;
 		p = read_span(&r, (size_t)length);
 		if (p && str_eq(topic, (struct str){ (const char *)p, length }))
 			return true;
 	}
-	return false;
+	return r.bad || n < 0;
 }
 
 bool group_subscribes(const struct group *g, struct str topic)

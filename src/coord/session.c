@@ -153,7 +153,7 @@ static void expire_unsynced(struct watch *w, const struct group *g)
 		struct session *x = i.value;
 
 		if (x->pending || x->synced_generation == g->generation ||
-		    !group_find_member(g, str_of(x->member)))
+		    !group_member_of(g, str_of(x->member)))
 			continue;
 		wheel_arm(c->wheel, &w->timer, w->timer.at_ms + REPEAT_MS);
 		propose_expire(w, x->member, g->generation);
@@ -263,7 +263,7 @@ static void match_members(struct watch *w, const struct group *g,
 	for (i = map_first(&w->sessions); i.at; map_next(&i)) {
 		struct session *x = i.value;
 
-		if (x->pending || group_find_member(g, str_of(x->member)))
+		if (x->pending || group_member_of(g, str_of(x->member)))
 			continue;
 		map_remove_str(&w->sessions, str_of(x->member));
 		session_free(x);

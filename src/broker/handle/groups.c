@@ -96,7 +96,7 @@ static bool settle_join(struct broker *b, struct parked *p)
 {
 	const struct join_group_request *in = p->rq->in;
 	const struct group *g = coord_group(b->coord, p->group);
-	const struct member *m = g ? group_find_member(g, p->member) : NULL;
+	const struct member *m = g ? group_member_of(g, p->member) : NULL;
 
 	if (!m) {
 		refuse_join(b, p->rq, gone(g, in->group_instance_id),
@@ -131,7 +131,7 @@ static void on_joined(struct broker *b, void *ctx, const struct proposed *p)
 			    in->member_id);
 		return;
 	}
-	m = group_find_member(g, j->member_id);
+	m = group_member_of(g, j->member_id);
 	if (m && !m->awaiting_join && g->state != GROUP_PREPARING_REBALANCE &&
 	    (j->leader.n >= 0 || j->skip_assignment)) {
 		answer_join(b, rq, g, m, j);
@@ -258,7 +258,7 @@ static bool settle_sync(struct broker *b, struct parked *p)
 	const struct sync_group_request *in = p->rq->in;
 	struct sync_group_response *out = p->rq->out;
 	const struct group *g = coord_group(b->coord, p->group);
-	const struct member *m = g ? group_find_member(g, p->member) : NULL;
+	const struct member *m = g ? group_member_of(g, p->member) : NULL;
 
 	if (!m) {
 		refuse_sync(b, p->rq, gone(g, in->group_instance_id));

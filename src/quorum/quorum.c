@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * quorum: the front door. What comes in during a turn is gathered and
+ * submitted as one append at its end.
+ */
+#include "core.h"
+
+const struct cluster *quorum_cluster(const struct quorum *q)
+{
+	return q->fsm.cluster;
+}
+
+const struct coord *quorum_coord(const struct quorum *q)
+{
+	return q->fsm.coord;
+}
+
+void quorum_state_encode(const struct quorum *q, struct buf *cluster_state)
+{
+	cluster_encode(q->fsm.cluster, cluster_state);
+}
+
+enum quorum_role quorum_role(const struct quorum *q)
+{
+	return q->role;
+}
+
+int64_t quorum_term(const struct quorum *q)
+{
+	return (int64_t)q->term;
+}
+
+int32_t quorum_leader(const struct quorum *q)
+{
+	return q->leader;
+}
+
+int64_t quorum_commit_index(const struct quorum *q)
+{
+	return (int64_t)raft_commit_index(&q->raft);
+}
+
+int64_t quorum_applied_index(const struct quorum *q)
+{
+	return q->applied;
+}
+
+int64_t quorum_last_index(const struct quorum *q)
+{
+	return tail_next(&q->tail) - 1;
+}
+
+int64_t quorum_snapshot_index(const struct quorum *q)
+{
+	return q->snapshot_index;
+}
+
+bool quorum_disk_full(const struct quorum *q)
+{
+	return q->full_retry_ms != 0;
+}
+
+/* ---- proposals and reads ------------------------------------------------- */
+
+static void gather(struct quorum *q, uint8_t target, struct bytes command,
+		   uint64_t cookie)
+{
+	int32_t n = max_of(command.n, 0) + 1;
+
+	buf_put_u8(&q->gather, target);
+	if (n > 1)
+		buf_put(&q->gather, command.p, (size_t)n - 1);
+	waitings_push(&q->gathering,
+		      (struct waiting){ .cookie = cookie, .bytes = n });
+	q->flight_bytes += n;
+}
+
+static bool takes_proposals(const struct quorum *q, int32_t n)
+{
+	return q->role == QUORUM_LEADER && !q->transfer_until_ms &&
+	       !q->full_retry_ms && n < QUORUM_COMMAND_MAX &&
+	       q->gathering.n + q->flight.n < QUORUM_FLIGHT_MAX &&
+	       q->flight_bytes + n < QUORUM_FLIGHT_BYTES_MAX;
+}
+
+void quorum_propose(struct quorum *q, enum quorum_target target,
+		    struct bytes command, uint64_t cookie)
+{
+	assert(cookie);
+	assert(target == QUORUM_TO_CLUSTER || target == QUORUM_TO_COORD);
+	if (takes_proposals(q, command.n))
+		gather(q, (uint8_t)target, command, cookie);
+	else
+		q->hooks.dropped(q->hooks.ctx, cookie, false);
+}
+
+void quorum_read(struct quorum *q, void (*done)(void *ctx, bool ok), void *ctx)
+{
+	if (q->role != QUORUM_LEADER || q->transfer_until_ms)
+		done(ctx, false);
+	else
+		waitings_push(&q->reads,
+			      (struct waiting){ .done = done, .ctx = ctx });
+}
+
+static void drop_first(struct quorum *q, struct waitings *w, bool may_commit)
+{
+	struct waiting x = waitings_pop(w);
+
+	q->flight_bytes -= x.bytes;
+	if (x.cookie)
+		q->hooks.dropped(q->hooks.ctx, x.cookie, may_commit);
+}
+
+static void drop_gathered(struct quorum *q)
+{
+	q->gather.n = 0;
+	while (q->gathering.n)
+		drop_first(q, &q->gathering, false);
+}
+
+static void refuse_reads(struct quorum *q)
+{
+	while (q->reads.n) {
+		struct waiting x = waitings_pop(&q->reads);
+
+		x.done(x.ctx, false);
+	}
+	q->reads_attached = 0;
+}
+
+void quorum_lose(struct quorum *q)
+{
+	trace_info("quorum", "leads no longer", "term=%" PRIu64, q->term);
+	q->own_term_applied = false;
+	q->barrier_wanted = false;
+	q->transfer_until_ms = 0;
+	q->expectation.n = 0;
+	stream_stop_all(q);
+	while (q->flight.n)
+		drop_first(q, &q->flight, true);
+	drop_gathered(q);
+	refuse_reads(q);
+	member_lost(q);
+}
+
+/* Which of our proposals is it that is being applied? */
+uint64_t quorum_cookie(struct quorum *q, const struct entry *e)
+{
+	struct waiting x;
+
+	if (!q->flight.n || waitings_at(&q->flight, 0)->index != e->index)
+		return 0;
+	x = waitings_pop(&q->flight);
+	q->flight_bytes -= x.bytes;
+	return x.cookie;
+}
+
+void quorum_answer_reads(struct quorum *q)
+{
+	while (q->reads_attached &&
+	       waitings_at(&q->reads, 0)->index <= q->applied) {
+		struct waiting x = waitings_pop(&q->reads);
+
+		q->reads_attached--;
+		x.done(x.ctx, true);
+	}
+}
+
+static void attach_reads(struct quorum *q, int64_t index)
+{
+	for (; q->reads_attached < q->reads.n; q->reads_attached++)
+		waitings_at(&q->reads, q->reads_attached)->index = index;
+}
+
+/* ---- submitting ---------------------------------------------------------- */
+
+static void submit_barrier(struct quorum *q)
+{
+	static uint64_t zero;
+	struct raft_entry e = { .type = RAFT_BARRIER,
+				.buf = { &zero, sizeof(zero) } };
+	int64_t index = tail_next(&q->tail);
+
+	if (step_submit(q, &e, 1)) {
+		refuse_reads(q);
+		return;
+	}
+	q->barrier_wanted = false;
+	attach_reads(q, index);
+}
+
+/* One RAFT_SUBMIT of what has been gathered, or of the first part of it. */
+static void submit_some(struct quorum *q, size_t *at)
+{
+	struct raft_entry *v;
+	int64_t index = tail_next(&q->tail);
+	size_t begin = *at;
+	unsigned n = 0;
+
+	v = mem_zalloc(sizeof(*v) * min_of(q->gathering.n,
+					   (size_t)SUBMIT_MAX));
+	while (n < SUBMIT_MAX && n < q->gathering.n) {
+		size_t bytes = (size_t)waitings_at(&q->gathering, n)->bytes;
+
+		if (n && *at - begin + bytes > SUBMIT_BYTES_MAX)
+			break;
+		v[n].type = RAFT_COMMAND;
+		v[n].buf.base = q->gather.p + *at;
+		v[n].buf.len = bytes;
+		*at += bytes;
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct waiting x = waitings_pop(&q->gathering);
+
+		x.index = index + i;
+		waitings_push(&q->flight, x);
+	}
+	if (step_submit(q, v, n)) {
+		/* cannot be: a transfer refuses proposals before */
+		trace_error("quorum", "submit refused", "term=%" PRIu64,
+			    q->term);
+		while (q->flight.n &&
+		       waitings_at(&q->flight, 0)->index < index)
+			drop_first(q, &q->flight, true);
+		while (q->flight.n)
+			drop_first(q, &q->flight, false);
+		drop_gathered(q);
+	} else {
+		q->barrier_wanted = false;
+		if (!q->gathering.n)
+			attach_reads(q, index + n - 1);
+	}
+	mem_free(v);
+}
+
+/* Now and then everyone compares what it has become: fsm.c. */
+static void maybe_check(struct quorum *q)
+{
+	if (q->transfer_until_ms || !q->own_term_applied)
+		return;
+	if (q->expectation.n) {
+		gather(q, FSM_EXPECT,
+		       (struct bytes){ q->expectation.p,
+				       (int32_t)q->expectation.n }, 0);
+		q->expectation.n = 0;
+	} else if (q->applied - q->hash_index >= q->hash_entries &&
+		   q->now_ms - q->hash_ms >= HASH_MS) {
+		q->hash_ms = q->now_ms;
+		gather(q, FSM_CHECK, BYTES_NULL, 0);
+	}
+}
+
+/* A sole voter knows what is committed without asking anybody. */
+static void answer_alone(struct quorum *q)
+{
+	if (q->role != QUORUM_LEADER ||
+	    !guard_is_sole_voter(&q->raft.configuration, q->raft.id) ||
+	    !q->own_term_applied || q->applied < quorum_commit_index(q))
+		return;
+	attach_reads(q, q->applied);
+	quorum_answer_reads(q);
+}
+
+void quorum_turn_end(struct quorum *q)
+{
+	size_t at = 0;
+
+	if (!q->started)
+		return;
+	if (q->role == QUORUM_LEADER) {
+		maybe_check(q);
+		while (q->role == QUORUM_LEADER && q->gathering.n)
+			submit_some(q, &at);
+		q->gather.n = 0;
+		if (q->reads_attached < q->reads.n)
+			answer_alone(q);
+		if (q->role == QUORUM_LEADER &&
+		    (q->barrier_wanted || q->reads_attached < q->reads.n))
+			submit_barrier(q);
+	}
+	write_flush(q);
+}
+
+/* ---- handing over -------------------------------------------------------- */
+
+static bool answers(const struct quorum *q, int i)
+{
+	struct quorum_member m = quorum_member_at(q, i);
+
+	return m.voter && m.id != q->id && m.last_heard_ms >= 0 &&
+	       q->now_ms - m.last_heard_ms < q->election_timeout_ms;
+}
+
+int quorum_transfer(struct quorum *q, int32_t to)
+{
+	bool exists = false, alive = false;
+
+	if (q->role != QUORUM_LEADER)
+		return -EPERM;
+	for (int i = 0; i < quorum_members_n(q); i++) {
+		struct quorum_member m = quorum_member_at(q, i);
+
+		if (!m.voter || m.id == q->id || (to >= 0 && m.id != to))
+			continue;
+		exists = true;
+		alive = alive || answers(q, i);
+	}
+	if (!exists)
+		return -ENOENT;
+	if (!alive)
+		return -EAGAIN;
+	q->transfer_to = to;
+	q->transfer_until_ms = q->now_ms + q->election_timeout_ms;
+	quorum_try_transfer(q);
+	return 0;
+}
+
+void quorum_try_transfer(struct quorum *q)
+{
+	raft_id to;
+
+	if (!q->transfer_until_ms || q->role != QUORUM_LEADER ||
+	    q->gathering.n || raft_transferee(&q->raft))
+		return;
+	if (q->now_ms >= q->transfer_until_ms) {
+		trace_warn("quorum", "handing over failed", "to=%d",
+			   q->transfer_to);
+		q->transfer_until_ms = 0;
+		return;
+	}
+	to = guard_transfer_target(&q->raft, q->transfer_to < 0 ?
+				   0 : raft_id_of(q->transfer_to));
+	if (to && !step_transfer(q, to))
+		trace_info("quorum", "hands over", "to=%d", node_of(to));
+}
+
+/* A leader whose disk is full lets another one go on. */
+static void yield_when_full(struct quorum *q)
+{
+	if (q->full_retry_ms && q->role == QUORUM_LEADER &&
+	    !q->transfer_until_ms && quorum_transfer(q, -1) == 0)
+		trace_warn("quorum", "disk full: hands over", "term=%" PRIu64,
+			   q->term);
+}
+
+/* ---- time and frames ----------------------------------------------------- */
+
+void quorum_tick(struct quorum *q, int64_t now_ms)
+{
+	assert(now_ms >= q->now_ms);
+	q->now_ms = now_ms;
+	if (!q->started) {
+		quorum_begin(q);
+		return;
+	}
+	step_hurry_check(q);
+	write_tick(q);
+	stream_tick(q);
+	if (now_ms >= (int64_t)raft_timeout(&q->raft))
+		step_timeout(q);
+	yield_when_full(q);
+	quorum_try_transfer(q);
+}
+
+int64_t quorum_next_tick(const struct quorum *q)
+{
+	int64_t at;
+
+	if (!q->started || q->gathering.n || q->barrier_wanted ||
+	    q->reads_attached < q->reads.n || q->expectation.n)
+		return q->now_ms;
+	at = guard_deadline(&q->raft, q->now_ms);
+	at = stream_next(q, at);
+	if (q->full)
+		at = min_of(at, q->full_retry_ms);
+	if (q->transfer_until_ms)
+		at = min_of(at, q->transfer_until_ms);
+	if (q->hurried)
+		at = min_of(at, q->lost_ms + 2 * q->election_timeout_ms);
+	return max_of(at, q->now_ms + 1);
+}
+
+void quorum_peer_lost(struct quorum *q, int32_t peer)
+{
+	step_hurry(q, peer);
+}
+
+/* Frames of another quorum: the peers were set up differently. */
+static bool same_group(struct quorum *q, const struct message *m)
+{
+	if (m->group && m->group == q->group)
+		return true;
+	if (m->group && !q->group &&
+	    (m->type == MESSAGE_APPEND || m->type == MESSAGE_PIECE)) {
+		q->group = m->group;
+		step_save_vote(q);
+		return true;
+	}
+	if (m->group && q->group)
+		trace_error("quorum", "peer belongs to another quorum: was it "
+			    "started with the same peers?", "peer=%d",
+			    m->from);
+	return false;
+}
+
+static void dispatch(struct quorum *q, struct message *m)
+{
+	switch (m->type) {
+	case MESSAGE_PIECE:
+		stream_piece(q, m->from, &m->piece);
+		break;
+	case MESSAGE_PIECE_RESULT:
+		stream_result(q, m->from, &m->piece_result);
+		break;
+	default:
+		step_receive(q, &m->raft);
+		if (m->type == MESSAGE_APPEND_RESULT &&
+		    q->role == QUORUM_LEADER) {
+			stream_acknowledged(q, m->from);
+			quorum_try_transfer(q);
+		}
+	}
+}
+
+void quorum_receive(struct quorum *q, int32_t from, struct bytes frame)
+{
+	struct message m;
+
+	if (!q->started)
+		return;
+	arena_reset(&q->frame_arena);
+	if (!message_decode(frame, &m, &q->frame_arena) || m.from != from ||
+	    m.from == q->id || m.to != q->id) {
+		trace_warn("quorum", "malformed frame dropped", "peer=%d",
+			   from);
+		return;
+	}
+	if (!same_group(q, &m))
+		return;
+	member_heard(q, from);
+	dispatch(q, &m);
+}
