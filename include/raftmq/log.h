@@ -51,28 +51,45 @@ struct store_config {
 	 * a call into this floor.
 	 */
 	void (*on_durable)(void *ctx, struct log *l);
-	/* A write, read or sync failed: the log is offline for good. */
+	/*
+	 * A write, read or sync failed: the log is offline for good. Called
+	 * from done(), store_turn_end and store_tick.
+	 */
 	void (*on_offline)(void *ctx, struct log *l, int error);
+	/* What made a log_read cold is at hand now. May be NULL. From done(). */
+	void (*on_readable)(void *ctx, struct log *l);
+	int32_t files_max; /* segment files open at a time; 0: 1024 */
+	int64_t producer_expiry_ms; /* idle producers; 0: one day, as Kafka */
 };
 
 /*
  * Once per start of the node, before any store is opened, on any thread:
  * reads all checkpoints and journals (whatever the shard count was), repairs
  * every log whose tail is not vouched for, writes one fresh checkpoint.
- * A clean stop makes this a read of one file. -EBADMSG: damaged beyond what a
- * crash explains, named in the trace.
+ * A clean stop makes this a read of the checkpoints. A log that lost what it
+ * had promised stays offline (log_error is -EBADMSG) until it is deleted.
+ * -EBADMSG: a journal or a shard's checkpoint is damaged beyond what a crash
+ * explains, named in the trace; nothing has been changed then.
  */
 struct store_recovery { /* for the log line and the tests */
 	bool clean;
 	int64_t logs, logs_scanned, bytes_scanned, batches_replayed,
-		bytes_truncated;
+		bytes_truncated, logs_damaged;
 };
 int store_recover(struct disk *d, int64_t wall_ms,
 		  struct store_recovery *out) must_use;
 int store_open(struct store **out, const struct store_config *c) must_use;
-/* Syncs everything, writes the clean checkpoint; blocks. For a clean stop. */
+/* No new work for the pool, no durable appends: the beginning of an end. */
+void store_stop(struct store *s);
+bool store_is_idle(const struct store *s); /* nothing of it is in the pool */
+/*
+ * Syncs everything, writes the clean checkpoint, frees the store; blocks. The
+ * store must be idle (-EBUSY otherwise, and then it is still there); an error
+ * means that the next start finds it as after a crash.
+ */
 int store_close(struct store *s) must_use;
-void store_free(struct store *s); /* forget without writing: crash, tests */
+/* Forgets without writing: a crash. Jobs in the pool may end later. */
+void store_free(struct store *s);
 
 /*
  * End of a loop turn: everything appended since the last call goes to the
@@ -95,7 +112,7 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 /* The directory is renamed now (NAME.ID-delete) and unlinked by a job after
  * file_delete_delay_ms; slices in use stay readable. */
 void store_log_delete(struct store *s, struct log *l);
-/* Directories on disk that no store_log_open asked for: kept, and listed. */
+/* The logs that are open. What nobody asked for stays on disk untouched. */
 void store_each_log(struct store *s, void (*each)(void *ctx, struct log *l),
 		    void *ctx);
 
@@ -149,6 +166,7 @@ struct log_slice {
 	int64_t pos;
 	int32_t n; /* bytes; 0 = nothing there (yet) */
 	int64_t first_offset, next_offset;
+	bool cold; /* n is 0 because it would block: see on_readable */
 };
 /*
  * Batches from the one containing offset on, only batches whose last offset

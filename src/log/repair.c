@@ -1,0 +1,807 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repair: one log after a crash. What the checkpoint vouches for stays; what
+ * stands behind it in the files is taken batch by batch as long as each one is
+ * whole; the journal decides wherever it speaks.
+ *
+ * 1. First everything is looked at, then something is changed. A log that has
+ *    less than it had promised is damaged: it is named and left untouched.
+ * 2. Where a file and the journal differ the journal is right, and nothing
+ *    that stands behind the difference in the file is kept.
+ * 3. After a cut that is in the journal a durable log ends where the journal
+ *    ends: what stands behind it may be from before the cut.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "replay.h"
+
+#define NONE INT64_MAX
+
+struct plan { /* what the journal says, summed up */
+	int32_t *view; /* APPENDs that are still there, in order of offset */
+	int32_t n, cap;
+	int64_t low;     /* lowest cut; NONE */
+	int64_t restart; /* last CLEAR; NONE */
+	bool closed_end; /* nothing behind the journal's end may stay */
+};
+struct place {
+	int64_t *base; /* the files of the directory, ascending */
+	int32_t n, cap;
+	bool missing;
+};
+struct work {
+	struct repair *r;
+	const char *dir;
+	struct log *old; /* as the checkpoint has it, or NULL */
+	struct log *log; /* as it will be */
+	const struct replay_log *rl; /* or NULL */
+	struct plan plan;
+	struct place place;
+	int32_t at;    /* next of plan.view */
+	int32_t file;  /* place.base[] under the scan */
+	int64_t bound; /* everything before is vouched for */
+	bool damaged;
+	bool torn;     /* bytes behind the end have to go */
+};
+
+/* ---- what the journal says ----------------------------------------------- */
+
+static void view_add(struct plan *p, int32_t op)
+{
+	if (p->n == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 16;
+		p->view = mem_realloc(p->view,
+				      (size_t)p->cap * sizeof(*p->view));
+	}
+	p->view[p->n++] = op;
+}
+
+static void plan_op(struct plan *p, const struct replay_log *rl, int32_t i)
+{
+	const struct replay_op *op = &rl->v[i];
+
+	switch (op->kind) {
+	case JOURNAL_APPEND:
+		view_add(p, i);
+		break;
+	case JOURNAL_CUT:
+		while (p->n && rl->v[p->view[p->n - 1]].b > op->a)
+			p->n--;
+		p->low = min_of(p->low, op->a);
+		p->closed_end = op->b;
+		break;
+	case JOURNAL_CLEAR:
+	case JOURNAL_DELETE:
+		p->n = 0;
+		p->restart = p->low = op->kind == JOURNAL_CLEAR ? op->a : 0;
+		p->closed_end = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static void make_plan(struct work *w)
+{
+	int32_t n = w->rl ? w->rl->n : 0;
+
+	w->plan.low = w->plan.restart = NONE;
+	/* A deletion that did not happen: the log is as it was before. */
+	while (n && w->rl->v[n - 1].kind == JOURNAL_DELETE)
+		n--;
+	for (int32_t i = 0; i < n; i++)
+		plan_op(&w->plan, w->rl, i);
+}
+
+static const struct replay_op *view_op(const struct work *w)
+{
+	return w->at < w->plan.n ? &w->rl->v[w->plan.view[w->at]] : NULL;
+}
+
+static int64_t view_end(const struct work *w)
+{
+	if (w->plan.n)
+		return w->rl->v[w->plan.view[w->plan.n - 1]].b;
+	return w->plan.low;
+}
+
+/* ---- what the directory says --------------------------------------------- */
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), k = strlen(suffix);
+
+	return n >= k && strcmp(name + n - k, suffix) == 0;
+}
+
+static void note_name(void *ctx, const char *name, bool is_dir)
+{
+	struct work *w = ctx;
+	struct place *p = &w->place;
+	struct disk *d = w->r->store->disk;
+	char path[2 * LOG_PATH_MAX];
+	int64_t base;
+
+	if (is_dir)
+		return;
+	if (has_suffix(name, ".deleted") || has_suffix(name, ".cleaned")) {
+		snprintf(path, sizeof(path), LOG_ROOT "/%s/%s", w->dir, name);
+		(void)!d->ops->unlink(d, path);
+		return;
+	}
+	if (strlen(name) != 24 || !has_suffix(name, ".log") ||
+	    !str_to_i64((struct str){ name, 20 }, 0, INT64_MAX, &base))
+		return;
+	if (p->n == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 8;
+		p->base = mem_realloc(p->base,
+				      (size_t)p->cap * sizeof(*p->base));
+	}
+	p->base[p->n++] = base; /* names come sorted */
+}
+
+static int list_place(struct work *w)
+{
+	struct disk *d = w->r->store->disk;
+	char path[LOG_PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), LOG_ROOT "/%s", w->dir);
+	r = d->ops->list(d, path, note_name, w);
+	w->place.missing = r == -ENOENT;
+	return w->place.missing ? 0 : r;
+}
+
+static int read_metadata(struct work *w, struct uuid *id)
+{
+	struct disk *d = w->r->store->disk;
+	char path[LOG_PATH_MAX + 32], text[128], *at;
+	struct file *f;
+	int64_t got;
+	int r;
+
+	memset(id, 0, sizeof(*id));
+	snprintf(path, sizeof(path), LOG_ROOT "/%s/" METADATA_NAME, w->dir);
+	r = disk_open(d, path, DISK_READ, &f);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	got = disk_read(d, f, 0, text, sizeof(text) - 1, false);
+	d->ops->close(f);
+	if (got < 0)
+		return (int)got;
+	text[got] = '\0';
+	at = strstr(text, "topic_id: ");
+	if (!at)
+		return 0;
+	at += 10;
+	if (!uuid_parse((struct str){ at, (int32_t)strcspn(at, "\r\n ") }, id))
+		memset(id, 0, sizeof(*id));
+	return 0;
+}
+
+/* TOPIC-PARTITION apart; false when it is no such name. */
+static bool split_name(const char *dir, struct str *topic, int32_t *partition)
+{
+	const char *dash = strrchr(dir, '-');
+	int64_t n;
+
+	if (!dash || dash == dir ||
+	    !str_to_i64(str_of(dash + 1), 0, INT32_MAX, &n))
+		return false;
+	*topic = (struct str){ dir, (int32_t)(dash - dir) };
+	*partition = (int32_t)n;
+	return true;
+}
+
+/* ---- beginning ----------------------------------------------------------- */
+
+static struct segment *old_segment(const struct work *w, int64_t base)
+{
+	for (int32_t i = 0; w->old && i < w->old->seg_n; i++)
+		if (w->old->seg[i]->base == base)
+			return w->old->seg[i];
+	return NULL;
+}
+
+static int64_t file_size(struct segment *g)
+{
+	struct file *f;
+	int r = segment_file(g, &f);
+
+	return r ? r : g->disk->ops->size(f);
+}
+
+/* Where the checkpoint stops to vouch, and never above the lowest cut. */
+static void find_bound(struct work *w)
+{
+	w->bound = w->old ? w->old->end : 0;
+	for (int32_t i = 0; w->old && i < w->old->seg_n; i++) {
+		struct segment *g = w->old->seg[i];
+
+		if (g->synced < g->size) {
+			w->bound = g->synced_next;
+			break;
+		}
+	}
+	w->bound = min_of(w->bound, w->plan.low);
+}
+
+/*
+ * Files the checkpoint knows of must be there below the bound, oldest ones
+ * apart: those may have been let go since.
+ */
+static void check_places(struct work *w)
+{
+	int32_t k = 0;
+
+	if (w->plan.restart != NONE)
+		return;
+	for (int32_t i = 0; w->old && i < w->old->seg_n; i++) {
+		struct segment *g = w->old->seg[i];
+
+		while (k < w->place.n && w->place.base[k] < g->base)
+			k++;
+		if (k < w->place.n && w->place.base[k] == g->base)
+			continue;
+		if (g->base >= w->bound || !g->size)
+			continue; /* was not yet there for certain, or cut */
+		if (k > 0 || !w->place.n)
+			w->damaged = true;
+	}
+}
+
+static bool is_untouched(struct work *w)
+{
+	struct store *s = w->r->store;
+
+	if (!w->old || w->rl || w->old->seg_n != w->place.n)
+		return false;
+	for (int32_t i = 0; i < w->place.n; i++) {
+		struct segment *g = w->old->seg[i];
+
+		if (g->base != w->place.base[i] || g->synced != g->size ||
+		    file_size(g) != g->size)
+			return false;
+	}
+	(void)s;
+	return true;
+}
+
+static struct log *begin_log(struct work *w)
+{
+	struct log_settings set = { .segment_bytes = INT32_MAX,
+				    .segment_ms = -1,
+				    .retention_messages = -1 };
+	struct store *s = w->r->store;
+	struct uuid id;
+	struct str topic;
+	struct log *l;
+	int32_t partition;
+
+	if (!split_name(w->dir, &topic, &partition))
+		return NULL;
+	if (w->old) {
+		id = w->old->topic_id;
+		set.durable = w->old->set.durable;
+		set.compact = w->old->set.compact;
+	} else if (w->rl) {
+		id = w->rl->topic_id;
+	} else if (read_metadata(w, &id)) {
+		return NULL;
+	}
+	if (!w->old && !w->rl && uuid_is_zero(id) && !w->place.n)
+		return NULL; /* hardly begun */
+	if (w->plan.n)
+		set.durable = true;
+	l = log_new(s, topic, id, partition, &set);
+	if (!w->old || w->plan.restart != NONE)
+		return l;
+	l->start = w->old->start;
+	l->hw = w->old->hw;
+	l->closed = w->old->closed;
+	/* Its lists move over; old keeps its segments to compare with. */
+	l->epochs = w->old->epochs;
+	memset(&w->old->epochs, 0, sizeof(w->old->epochs));
+	l->producers = w->old->producers;
+	list_init(&l->producers.lru);
+	list_splice(&l->producers.lru, &w->old->producers.lru);
+	producers_init(&w->old->producers);
+	return l;
+}
+
+/* ---- looking ------------------------------------------------------------- */
+
+static struct segment *add_file(struct work *w, int64_t base)
+{
+	struct segment *g = segment_new(w->log, base, w->r->store->wall_ms);
+	struct segment *o = old_segment(w, base);
+
+	if (o) {
+		g->created_ms = o->created_ms;
+		g->first_ts = o->first_ts;
+	}
+	log_add_segment(w->log, g);
+	return g;
+}
+
+/* A segment wholly below the bound, as the checkpoint has it. */
+static bool take_whole(struct work *w, struct segment *o)
+{
+	struct segment *g = add_file(w, o->base);
+
+	if (file_size(g) != o->size)
+		return false;
+	g->max_ts = o->max_ts;
+	g->size = o->size;
+	g->next = o->next;
+	w->log->bytes += o->size;
+	w->log->end = o->next;
+	return true;
+}
+
+/*
+ * The bytes of a segment before offset are taken without being noted: the
+ * checkpoint's lists know them. The CRCs are looked at all the same.
+ */
+static int take_part(struct work *w, struct segment *g, int64_t offset)
+{
+	int64_t size = file_size(g);
+	struct scan s;
+	struct file *f;
+	int r = segment_file(g, &f);
+
+	if (r || size < 0)
+		return r ? r : (int)size;
+	scan_open(&s, g->disk, f, 0, size);
+	while ((r = scan_next_whole(&s)) > 0) {
+		if (batch_next_offset(&s.batch) > offset)
+			break;
+		if (!batch_crc_ok(&s.batch))
+			break;
+		if (!g->size)
+			g->first_ts = s.batch.max_timestamp;
+		g->size = (uint32_t)s.pos;
+		g->next = batch_next_offset(&s.batch);
+		g->max_ts = max_of(g->max_ts, s.batch.max_timestamp);
+	}
+	scan_close(&s);
+	w->r->stats->bytes_scanned += g->size;
+	w->log->bytes += g->size;
+	w->log->end = g->next;
+	return r == -EBADMSG ? 0 : min_of(r, 0);
+}
+
+/* The segment that holds the bound. */
+static int take_last(struct work *w, int64_t base)
+{
+	struct segment *g = add_file(w, base), *o = old_segment(w, base);
+	int64_t size = file_size(g);
+	int r;
+
+	if (size < 0)
+		return (int)size;
+	if (o && o->synced_next == w->bound && size >= o->synced) {
+		g->size = o->synced;
+		g->next = o->synced_next;
+		g->max_ts = o->max_ts;
+		w->log->bytes += g->size;
+		w->log->end = g->next;
+		return 0;
+	}
+	r = take_part(w, g, w->bound);
+	if (!r && g->next < w->bound && !o)
+		return 0;
+	if (!r && g->next < w->bound)
+		w->damaged = true;
+	return r;
+}
+
+/* Segments up to the bound; the scan goes on behind them. */
+static int take_vouched(struct work *w)
+{
+	int r = 0;
+
+	for (; w->file < w->place.n && !r && !w->damaged; w->file++) {
+		int64_t base = w->place.base[w->file];
+		struct segment *o = old_segment(w, base);
+
+		if (base >= w->bound || !o)
+			break;
+		if (o->next <= w->bound && o->synced == o->size &&
+		    take_whole(w, o))
+			continue;
+		if (w->log->seg_n && w->log->seg[w->log->seg_n - 1]->base == base)
+			log_pop_segment(w->log); /* was of another size */
+		r = take_last(w, base);
+		if (o->next <= w->bound && w->log->end < o->next &&
+		    !w->log->set.compact)
+			w->damaged = true;
+		if (o->next > w->bound) {
+			w->file++;
+			break;
+		}
+	}
+	if (!r && w->old && w->plan.low < w->old->end &&
+	    w->plan.restart == NONE) {
+		epochs_cut_end(&w->log->epochs, w->plan.low);
+		r = log_cut_producers(w->log, w->plan.low);
+	}
+	return r;
+}
+
+/* Does the journal agree with this batch of a file? */
+static bool agrees(struct work *w, const struct batch *b)
+{
+	const struct replay_op *op;
+
+	while ((op = view_op(w)) && op->b <= b->base_offset &&
+	       op->b <= w->log->end)
+		w->at++; /* below what is vouched for */
+	op = view_op(w);
+	if (!op || op->a > b->base_offset)
+		return op || !w->plan.closed_end ||
+		       b->base_offset < view_end(w);
+	if (op->a != b->base_offset || op->crc != b->crc ||
+	    op->epoch != b->leader_epoch)
+		return false;
+	w->at++;
+	return true;
+}
+
+static bool fits(struct work *w, const struct batch *b, int64_t limit)
+{
+	return batch_crc_ok(b) && b->last_offset_delta >= 0 &&
+	       b->base_offset >= w->log->end &&
+	       batch_last_offset(b) < limit &&
+	       b->leader_epoch >= log_last_epoch(w->log) && agrees(w, b);
+}
+
+/* In a file whose bytes nobody vouches for: is there life behind the tear? */
+static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
+{
+	struct scan s;
+	struct file *f;
+	bool whole = false;
+
+	if (!w->r->blind || w->rl || segment_file(g, &f))
+		return true;
+	for (int64_t pos = g->size + 1; pos < size && !whole; pos++) {
+		scan_open(&s, g->disk, f, pos, size);
+		whole = scan_next_whole(&s) > 0 && batch_crc_ok(&s.batch) &&
+			s.batch.base_offset >= g->next;
+		scan_close(&s);
+	}
+	return !whole;
+}
+
+/* Notes the whole batches of the last segment. 1: to its end, 0: stopped. */
+static int scan_segment(struct work *w, struct segment *g, int64_t limit)
+{
+	int64_t size = file_size(g);
+	struct scan s;
+	struct file *f;
+	int r = segment_file(g, &f);
+
+	if (r || size < 0)
+		return r ? r : (int)size;
+	w->r->stats->bytes_scanned += size - g->size;
+	scan_open(&s, g->disk, f, g->size, size);
+	while ((r = scan_next_whole(&s)) > 0) {
+		if (!fits(w, &s.batch, limit))
+			break;
+		log_note_batch(w->log, &s.batch, s.batch.max_timestamp);
+	}
+	scan_close(&s);
+	if (r < 0 && r != -EBADMSG)
+		return r;
+	if (r == 0)
+		return 1;
+	w->torn = true;
+	if (r < 0 && !is_torn_tail(w, g, size))
+		w->damaged = true;
+	/* A batch that reaches into the next file's offsets had been cut. */
+	return r > 0 && s.batch.base_offset >= w->log->end &&
+	       batch_last_offset(&s.batch) >= limit;
+}
+
+static int scan_rest(struct work *w)
+{
+	struct log *l = w->log;
+	struct segment *g = l->seg_n ? l->seg[l->seg_n - 1] : NULL;
+	int r = 1;
+
+	for (;;) {
+		int64_t limit = w->file < w->place.n ?
+					w->place.base[w->file] : INT64_MAX;
+
+		if (g)
+			r = scan_segment(w, g, limit);
+		if (r <= 0 || w->file == w->place.n || w->damaged)
+			return min_of(r, 0);
+		if (limit < l->end ||
+		    (l->seg_n && limit > l->end && !l->set.compact))
+			return 0; /* a hole: the rest is not ours */
+		g = add_file(w, limit);
+		g->next = l->end = limit;
+		w->file++;
+	}
+}
+
+/* ---- acting -------------------------------------------------------------- */
+
+static void sync_later(struct work *w, const struct segment *g)
+{
+	char path[LOG_PATH_MAX];
+
+	segment_path(g, path);
+	map_put(&w->r->files, path, strlen(path), w->r);
+	log_dir_path(w->log, path);
+	map_put(&w->r->dirs, path, strlen(path), w->r);
+}
+
+static int remove_files(struct work *w, bool below)
+{
+	struct disk *d = w->r->store->disk;
+	struct log *l = w->log;
+	char path[LOG_PATH_MAX];
+	int r = 0;
+
+	for (int32_t i = 0; i < w->place.n && !r; i++) {
+		bool kept = false;
+
+		for (int32_t k = 0; k < l->seg_n; k++)
+			kept |= l->seg[k]->base == w->place.base[i];
+		if (kept || (w->place.base[i] < l->start) != below)
+			continue;
+		snprintf(path, sizeof(path), LOG_ROOT "/%s/%020" PRId64 ".log",
+			 w->dir, w->place.base[i]);
+		r = d->ops->unlink(d, path);
+	}
+	return r;
+}
+
+/* The last file is cut to its whole batches. */
+static int cut_last(struct work *w)
+{
+	struct log *l = w->log;
+	struct segment *g;
+	struct file *f;
+	int64_t size;
+	int r;
+
+	for (int32_t i = 0; i < l->seg_n; i++) {
+		g = l->seg[i];
+		size = file_size(g);
+		if (size < 0)
+			return (int)size;
+		if (size == g->size)
+			continue;
+		w->r->stats->bytes_truncated += size - g->size;
+		r = segment_file(g, &f);
+		if (!r)
+			r = g->disk->ops->truncate(f, g->size);
+		if (r)
+			return r;
+		sync_later(w, g);
+	}
+	return 0;
+}
+
+static int write_view(struct work *w)
+{
+	const struct replay_op *op;
+	struct buf buf = { 0 };
+	struct batch b;
+	int r = 0;
+
+	for (; !r && (op = view_op(w)); w->at++) {
+		if (op->b <= w->log->end)
+			continue;
+		if (op->a > w->log->end && w->log->seg_n) {
+			/* It was not durable then: nothing was promised. */
+			trace_warn("log", "a stretch was lost before the log "
+				   "became durable", "log=%s from=%" PRId64
+				   " to=%" PRId64, w->dir, w->log->end, op->a);
+			break;
+		}
+		r = replay_fetch(w->r->replay, op, &buf);
+		if (!r)
+			r = batch_peek(buf.p, buf.n, &b) == K_NONE ? 0 :
+								     -EBADMSG;
+		if (!r)
+			r = log_write_batches(w->log, buf.p, buf.n, &b);
+		if (!r) {
+			sync_later(w, w->log->seg[w->log->seg_n - 1]);
+			w->r->stats->batches_replayed++;
+		}
+	}
+	buf_fini(&buf);
+	return r;
+}
+
+static int make_dir(struct work *w)
+{
+	char path[LOG_PATH_MAX];
+	int r = 0;
+
+	if (w->place.missing || !w->old)
+		r = store_make_dir(w->r->store, w->log);
+	log_dir_path(w->log, path);
+	map_put(&w->r->dirs, path, strlen(path), w->r);
+	return r;
+}
+
+/* EPOCH and START, and where everything has to lie in the end. */
+static void settle(struct work *w)
+{
+	struct log *l = w->log;
+	int64_t first = l->seg_n ? l->seg[0]->base : l->end;
+
+	for (int32_t i = 0; w->rl && i < w->rl->n; i++) {
+		const struct replay_op *op = &w->rl->v[i];
+
+		if (op->kind == JOURNAL_EPOCH && op->b <= l->end &&
+		    op->a > log_last_epoch(l))
+			epochs_begin(&l->epochs, (int32_t)op->a, op->b);
+		if (op->kind == JOURNAL_CLEAR)
+			l->start = op->a;
+		if (op->kind == JOURNAL_START)
+			l->start = max_of(l->start, op->a);
+	}
+	if (w->rl && w->plan.low == NONE) {
+		l->start = max_of(l->start, w->rl->start);
+		l->hw = max_of(l->hw, w->rl->hw);
+	}
+	l->start = min_of(max_of(l->start, first), l->end);
+	l->hw = min_of(max_of(l->hw, l->start), l->end);
+	epochs_cut_start(&l->epochs, l->start);
+}
+
+/* What will be there when the journal has been written behind the files. */
+static int64_t coming_end(struct work *w)
+{
+	const struct replay_op *op = view_op(w);
+
+	if (!op || (op->a > w->log->end && w->log->seg_n))
+		return w->log->end;
+	return max_of(w->log->end, view_end(w));
+}
+
+static void check_promise(struct work *w)
+{
+	int64_t end = coming_end(w);
+	int64_t promised = w->old ? w->old->promised_end : -1;
+
+	if (end < min_of(promised, w->plan.low) || end < w->bound)
+		w->damaged = true;
+}
+
+static int act(struct work *w)
+{
+	struct log *l = w->log;
+	struct segment *g;
+	int r = make_dir(w);
+
+	if (!r)
+		r = remove_files(w, false);
+	if (!r)
+		r = cut_last(w);
+	if (!r)
+		r = write_view(w);
+	if (!r && !l->seg_n && l->end > 0) {
+		r = log_roll(l, l->end, w->r->store->wall_ms, &g);
+		if (!r)
+			sync_later(w, g);
+	}
+	for (int32_t i = 0; i < l->seg_n && !r; i++)
+		if (l->seg[i]->next > w->bound || l->seg[i]->fresh)
+			sync_later(w, l->seg[i]);
+	if (!r)
+		settle(w);
+	if (!r)
+		r = remove_files(w, true);
+	return r;
+}
+
+static void put_entry(const struct log *l, struct buf *out)
+{
+	struct buf one = { 0 };
+
+	for (int32_t i = 0; i < l->seg_n; i++) {
+		struct segment *g = l->seg[i];
+
+		g->fresh = false;
+		segment_synced(g, g->size, g->next);
+	}
+	checkpoint_put_log(&one, l);
+	checkpoint_put(out, one.p, one.n);
+	buf_fini(&one);
+}
+
+static void put_damaged(struct work *w, struct buf *out)
+{
+	struct log *l = w->old ? w->old : w->log;
+	struct buf one = { 0 };
+
+	trace_error("log", "a log is damaged and stays offline",
+		    "log=%s end=%" PRId64 " vouched=%" PRId64, w->dir,
+		    w->log ? w->log->end : -1, w->bound);
+	l->damaged = true;
+	checkpoint_put_log(&one, l);
+	checkpoint_put(out, one.p, one.n);
+	buf_fini(&one);
+	w->r->stats->logs_damaged++;
+}
+
+static int work_on(struct work *w, struct buf *out)
+{
+	int r;
+
+	w->log = begin_log(w);
+	if (!w->log)
+		return 0;
+	w->r->stats->logs++;
+	w->r->stats->logs_scanned++;
+	if (w->plan.restart != NONE) {
+		while (w->file < w->place.n &&
+		       w->place.base[w->file] < w->plan.restart)
+			w->file++;
+		w->log->end = w->plan.restart;
+	}
+	check_places(w);
+	find_bound(w);
+	r = w->damaged || w->plan.restart != NONE ? 0 : take_vouched(w);
+	if (!r && !w->damaged && !w->log->seg_n && w->file < w->place.n)
+		w->log->end = max_of(w->log->end, w->place.base[w->file]);
+	if (!r && !w->damaged)
+		r = scan_rest(w);
+	if (!r && !w->damaged)
+		check_promise(w);
+	if (r == -EBADMSG)
+		w->damaged = true;
+	if (w->damaged) {
+		put_damaged(w, out);
+		return 0;
+	}
+	if (!r)
+		r = act(w);
+	if (!r)
+		put_entry(w->log, out);
+	return r;
+}
+
+int repair_log(struct repair *r, const char *dir, struct bytes entry,
+	       struct buf *out)
+{
+	struct work w = { .r = r, .dir = dir };
+	int e;
+
+	w.rl = replay_find(r->replay, dir);
+	if (entry.n >= 0)
+		w.old = checkpoint_read_log(r->store, entry);
+	if (w.old && w.rl && !uuid_eq(w.old->topic_id, w.rl->topic_id)) {
+		log_free(w.old); /* another topic had that name before */
+		w.old = NULL;
+	}
+	e = list_place(&w);
+	if (!e && w.place.missing && (!w.rl || w.rl->deleted)) {
+		if (w.old)
+			log_free(w.old);
+		return 0;
+	}
+	make_plan(&w);
+	if (!e && ((w.old && w.old->damaged) || is_untouched(&w))) {
+		checkpoint_put(out, entry.p, (size_t)entry.n);
+		r->stats->logs++;
+	} else if (!e) {
+		e = work_on(&w, out);
+	}
+	if (w.old)
+		log_free(w.old);
+	if (w.log)
+		log_free(w.log);
+	mem_free(w.plan.view);
+	mem_free(w.place.base);
+	return e;
+}

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store: all logs of one shard. It finds them, hands work to the pool, sweeps,
+ * and ends. What makes bytes durable stands in journal.c and flush.c.
+ *
+ * 1. A job is on store.jobs from store_give until its release; a store that
+ *    goes away first leaves the job alone: finish is then not called.
+ * 2. A log that is deleted lives until the last job that points to it ended.
+ * 3. on_durable and on_offline are called from done(), turn_end and tick.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "log_internal.h"
+
+#define SWEEP_MS 5000
+#define NAME_KEEP 200 /* of a directory's name, before what is appended */
+
+struct doomed {
+	struct list link;
+	int64_t at_ms;
+	char path[LOG_PATH_MAX];
+};
+
+/* ---- jobs ---------------------------------------------------------------- */
+
+static void run(struct job *job)
+{
+	struct store_job *j = container_of(job, struct store_job, job);
+
+	j->run(j);
+}
+
+static void let_go(struct log *l)
+{
+	if (--l->jobs == 0 && l->gone)
+		log_free(l);
+}
+
+static void done(struct job *job)
+{
+	struct store_job *j = container_of(job, struct store_job, job);
+	struct store *s = j->store;
+	struct log *l = s ? j->log : NULL;
+
+	list_remove(&j->link);
+	if (s && j->finish)
+		j->finish(j);
+	j->release(j);
+	if (l)
+		let_go(l);
+	if (s)
+		store_report(s);
+}
+
+void store_give(struct store *s, struct store_job *j, int kind)
+{
+	list_init(&j->link);
+	list_init(&j->job.link);
+	j->store = s;
+	if (j->log)
+		j->log->jobs++;
+	list_push(&s->jobs, &j->link);
+	j->job.run = run;
+	j->job.done = done;
+	j->job.queue = kind ? (uint32_t)(s->c.shard * 4 + kind) : 0;
+	if (s->c.out && !s->closing) {
+		s->c.out->give(s->c.out->ctx, &j->job);
+		return;
+	}
+	run(&j->job);
+	done(&j->job);
+}
+
+struct unlink_job {
+	struct store_job base;
+	struct disk *disk;
+	bool dir;
+	char path[LOG_PATH_MAX + 32];
+};
+
+struct sweep_dir {
+	struct disk *disk;
+	const char *path;
+};
+
+static void unlink_in(void *ctx, const char *name, bool is_dir)
+{
+	struct sweep_dir *d = ctx;
+	char path[2 * LOG_PATH_MAX];
+
+	if (is_dir)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", d->path, name);
+	(void)!d->disk->ops->unlink(d->disk, path);
+}
+
+static void remove_dir(struct disk *disk, const char *path)
+{
+	struct sweep_dir d = { disk, path };
+
+	(void)!disk->ops->list(disk, path, unlink_in, &d);
+	(void)!disk->ops->rmdir(disk, path);
+}
+
+static void unlink_run(struct store_job *base)
+{
+	struct unlink_job *j = (struct unlink_job *)base;
+
+	if (j->dir)
+		remove_dir(j->disk, j->path);
+	else
+		(void)!j->disk->ops->unlink(j->disk, j->path);
+}
+
+static void free_job(struct store_job *base)
+{
+	mem_free(base);
+}
+
+void store_unlink(struct store *s, const char *path, bool dir)
+{
+	struct unlink_job *j = mem_zalloc(sizeof(*j));
+
+	j->base.run = unlink_run;
+	j->base.release = free_job;
+	j->disk = s->disk;
+	j->dir = dir;
+	snprintf(j->path, sizeof(j->path), "%s", path);
+	store_give(s, &j->base, QUEUE_FILES);
+}
+
+/* Directories that an earlier life had renamed and not yet removed. */
+static void clean_one(void *ctx, const char *name, bool is_dir)
+{
+	struct disk *d = ctx;
+	char path[LOG_PATH_MAX];
+	size_t n = strlen(name);
+
+	if (!is_dir || n < 7 || strcmp(name + n - 7, "-delete") != 0)
+		return;
+	snprintf(path, sizeof(path), LOG_ROOT "/%s", name);
+	remove_dir(d, path);
+}
+
+static void clean_run(struct store_job *base)
+{
+	struct unlink_job *j = (struct unlink_job *)base;
+
+	(void)!j->disk->ops->list(j->disk, LOG_ROOT, clean_one, j->disk);
+}
+
+static void clean_deleted(struct store *s)
+{
+	struct unlink_job *j = mem_zalloc(sizeof(*j));
+
+	j->base.run = clean_run;
+	j->base.release = free_job;
+	j->disk = s->disk;
+	store_give(s, &j->base, QUEUE_FILES);
+}
+
+/* ---- what recovery left: entries of 0.checkpoint by name ----------------- */
+
+struct known {
+	uint64_t hash;
+	int64_t pos; /* in the file; 0: taken */
+	int32_t n;
+};
+struct checkpoint_index {
+	int32_t n;
+	struct known v[];
+};
+
+static int compare_known(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static uint64_t hash_name(struct str name)
+{
+	return hash64(name.p, (size_t)name.n, 0);
+}
+
+static int load_known(struct store *s)
+{
+	struct checkpoint_head h;
+	struct buf body = { 0 };
+	struct bytes entry;
+	struct reader r;
+	int32_t n = 0;
+	int e = checkpoint_load(s->disk, 0, &h, &body);
+
+	if (e) {
+		buf_fini(&body);
+		return e;
+	}
+	s->life = h.life;
+	for (r = reader_of(body.p, body.n); checkpoint_next(&r, &entry);)
+		n++;
+	s->known = mem_zalloc(sizeof(*s->known) +
+			      (size_t)n * sizeof(s->known->v[0]));
+	for (r = reader_of(body.p, body.n); checkpoint_next(&r, &entry);)
+		s->known->v[s->known->n++] = (struct known){
+			hash_name(checkpoint_name(entry)),
+			CHECKPOINT_HEAD + (entry.p - body.p), entry.n
+		};
+	qsort(s->known->v, (size_t)n, sizeof(s->known->v[0]), compare_known);
+	buf_fini(&body);
+	return r.bad ? -EBADMSG : 0;
+}
+
+static int read_entry(struct store *s, const struct known *k, struct buf *out)
+{
+	char path[64];
+	struct file *f;
+	int64_t got;
+	int r;
+
+	checkpoint_path(0, path);
+	r = disk_open(s->disk, path, DISK_READ, &f);
+	if (r)
+		return r;
+	out->n = 0;
+	got = disk_read(s->disk, f, k->pos, buf_grow(out, (size_t)k->n),
+			(size_t)k->n, false);
+	s->disk->ops->close(f);
+	if (got < 0)
+		return (int)got;
+	return got == k->n ? 0 : -EBADMSG;
+}
+
+/* The log as recovery left it, or NULL when there was none of that name. */
+static int take_known(struct store *s, struct str dir, struct log **out)
+{
+	uint64_t hash = hash_name(dir);
+	struct known key = { hash, 0, 0 }, *k;
+	struct buf entry = { 0 };
+	int r = 0;
+
+	*out = NULL;
+	k = bsearch(&key, s->known->v, (size_t)s->known->n, sizeof(key),
+		    compare_known);
+	while (k && k > s->known->v && k[-1].hash == hash)
+		k--;
+	for (; k && k < s->known->v + s->known->n && k->hash == hash; k++) {
+		struct bytes b;
+
+		r = k->pos ? read_entry(s, k, &entry) : 0;
+		b = (struct bytes){ entry.p, (int32_t)entry.n };
+		if (r || !k->pos || !str_eq(checkpoint_name(b), dir))
+			continue;
+		k->pos = 0;
+		*out = checkpoint_read_log(s, b);
+		r = *out ? 0 : -EBADMSG;
+		break;
+	}
+	buf_fini(&entry);
+	return r;
+}
+
+/* ---- opening and deleting logs ------------------------------------------- */
+
+void log_dir_path(const struct log *l, char out[LOG_PATH_MAX])
+{
+	snprintf(out, LOG_PATH_MAX, LOG_ROOT "/%s", l->dir);
+}
+
+static void renamed_path(const struct log *l, const char *suffix,
+			 char out[LOG_PATH_MAX])
+{
+	char id[UUID_TEXT_MAX];
+
+	uuid_text(l->topic_id, id);
+	snprintf(out, LOG_PATH_MAX, LOG_ROOT "/%.*s.%s-%s", NAME_KEEP, l->dir,
+		 id, suffix);
+}
+
+static int write_metadata(struct store *s, const struct log *l)
+{
+	char path[LOG_PATH_MAX + 32], id[UUID_TEXT_MAX];
+	struct buf text = { 0 };
+	struct file *f;
+	int r;
+
+	snprintf(path, sizeof(path), LOG_ROOT "/%s/" METADATA_NAME, l->dir);
+	r = disk_open(s->disk, path, DISK_WRITE | DISK_CREATE, &f);
+	if (r)
+		return r;
+	uuid_text(l->topic_id, id);
+	buf_printf(&text, "version: 0\ntopic_id: %s\n", id);
+	r = s->disk->ops->truncate(f, 0);
+	if (!r)
+		r = disk_write(s->disk, f, 0, text.p, text.n);
+	s->disk->ops->close(f);
+	buf_fini(&text);
+	return r;
+}
+
+int store_make_dir(struct store *s, const struct log *l)
+{
+	char path[LOG_PATH_MAX];
+	int r;
+
+	log_dir_path(l, path);
+	r = s->disk->ops->mkdir(s->disk, path);
+	if (!r)
+		r = write_metadata(s, l);
+	s->root_fresh = true;
+	return r;
+}
+
+static int put_aside(struct store *s, struct log *l)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+
+	log_dir_path(l, from);
+	renamed_path(l, "stray", to);
+	trace_warn("log", "a directory of another topic is moved aside",
+		   "from=%s to=%s", from, to);
+	return s->disk->ops->rename(s->disk, from, to);
+}
+
+static void admit(struct store *s, struct log *l,
+		  const struct log_settings *set)
+{
+	l->set = *set;
+	l->id = s->next_id++;
+	l->durable_end = l->journaled_end = l->end;
+	if (l->damaged)
+		l->error = -EBADMSG;
+	list_push(&s->logs, &l->link);
+	map_put(&s->by_dir, l->dir, strlen(l->dir), l);
+	log_retain_messages(l);
+}
+
+int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
+		   int32_t partition, const struct log_settings *set,
+		   struct log **out)
+{
+	struct log *l = log_new(s, topic, topic_id, partition, set), *old;
+	int r;
+
+	*out = map_find(&s->by_dir, l->dir, strlen(l->dir));
+	if (*out) {
+		log_free(l);
+		if (!uuid_eq((*out)->topic_id, topic_id))
+			return -EEXIST;
+		log_configure(*out, set);
+		return 0;
+	}
+	r = take_known(s, str_of(l->dir), &old);
+	if (!r && old && uuid_eq(old->topic_id, topic_id)) {
+		log_free(l);
+		l = old;
+	} else if (!r) {
+		if (old) {
+			r = put_aside(s, old);
+			log_free(old);
+		}
+		if (!r)
+			r = store_make_dir(s, l);
+	}
+	if (r) {
+		log_free(l);
+		return r;
+	}
+	admit(s, l, set);
+	*out = l;
+	return 0;
+}
+
+void store_log_delete(struct store *s, struct log *l)
+{
+	struct doomed *d = mem_zalloc(sizeof(*d));
+	char from[LOG_PATH_MAX];
+
+	log_dir_path(l, from);
+	renamed_path(l, "delete", d->path);
+	journal_forget(s, l);
+	if (!s->disk->ops->rename(s->disk, from, d->path)) {
+		d->at_ms = s->now_ms + max_of(l->set.file_delete_delay_ms, 0);
+		list_push(&s->doomed, &d->link);
+	} else {
+		mem_free(d);
+	}
+	map_remove(&s->by_dir, l->dir, strlen(l->dir));
+	list_remove(&l->link);
+	list_remove(&l->failed);
+	for (int32_t i = 0; i < l->seg_n; i++)
+		segment_abandon(l->seg[i]);
+	l->seg_n = 0;
+	l->gone = true;
+	l->owner = NULL;
+	list_push(&s->gone, &l->link);
+	if (!l->jobs)
+		log_free(l);
+}
+
+void store_each_log(struct store *s, void (*each)(void *ctx, struct log *l),
+		    void *ctx)
+{
+	list_each(i, &s->logs, safe)
+		each(ctx, list_entry(i, struct log, link));
+}
+
+/* ---- turning ------------------------------------------------------------- */
+
+void store_report(struct store *s)
+{
+	struct list *i;
+
+	while ((i = list_pop(&s->failed))) {
+		struct log *l = list_entry(i, struct log, failed);
+
+		if (s->c.on_offline)
+			s->c.on_offline(s->c.ctx, l, l->error);
+	}
+}
+
+void store_turn_end(struct store *s, int64_t now_ms)
+{
+	s->now_ms = now_ms;
+	journal_submit(s);
+	store_report(s);
+}
+
+static void sweep(struct store *s)
+{
+	s->sweep_ms = s->now_ms;
+	list_each(i, &s->logs, safe) {
+		struct log *l = list_entry(i, struct log, link);
+
+		log_roll_by_time(l, s->wall_ms);
+		log_retain(l, s->wall_ms);
+		producers_expire(&l->producers, s->wall_ms,
+				 s->c.producer_expiry_ms > 0 ?
+					 s->c.producer_expiry_ms :
+					 PRODUCER_EXPIRY_MS);
+	}
+}
+
+static void remove_doomed(struct store *s, bool all)
+{
+	list_each(i, &s->doomed, safe) {
+		struct doomed *d = list_entry(i, struct doomed, link);
+
+		if (!all && d->at_ms > s->now_ms)
+			continue;
+		list_remove(&d->link);
+		store_unlink(s, d->path, true);
+		mem_free(d);
+	}
+}
+
+void store_tick(struct store *s, int64_t now_ms, int64_t wall_ms)
+{
+	s->now_ms = now_ms;
+	s->wall_ms = wall_ms;
+	if (s->stopping)
+		return;
+	journal_submit(s);
+	cycle_tick(s);
+	if (now_ms - s->sweep_ms >= SWEEP_MS)
+		sweep(s);
+	remove_doomed(s, false);
+	store_report(s);
+}
+
+/* ---- beginning and ending ------------------------------------------------ */
+
+struct store *store_new(const struct store_config *c)
+{
+	struct store *s = mem_zalloc(sizeof(*s));
+
+	s->c = *c;
+	s->disk = c->disk;
+	list_init(&s->logs);
+	list_init(&s->gone);
+	list_init(&s->open);
+	list_init(&s->dirty);
+	list_init(&s->todo);
+	list_init(&s->jobs);
+	list_init(&s->failed);
+	list_init(&s->doomed);
+	s->now_ms = s->cycle_ms = s->sweep_ms = c->now_ms;
+	s->wall_ms = c->wall_ms;
+	s->next_id = 1;
+	return s;
+}
+
+int store_open(struct store **out, const struct store_config *c)
+{
+	struct store *s = store_new(c);
+	int r = load_known(s);
+
+	if (r) {
+		trace_error("log", "no usable checkpoint, recover first",
+			    "error=\"%s\"", strerror(-r));
+		store_free(s);
+		return r;
+	}
+	journal_init(s);
+	if (c->shard == 1)
+		clean_deleted(s);
+	*out = s;
+	return 0;
+}
+
+void store_stop(struct store *s)
+{
+	s->stopping = true;
+}
+
+bool store_is_idle(const struct store *s)
+{
+	return list_empty(&s->jobs);
+}
+
+static int sync_all(struct store *s)
+{
+	int r = 0;
+
+	list_each(i, &s->logs, safe) {
+		struct log *l = list_entry(i, struct log, link);
+
+		if (!l->error)
+			store_sync_log(l);
+		if (l->error && !l->damaged)
+			r = l->error;
+	}
+	return r;
+}
+
+int store_close(struct store *s)
+{
+	int r;
+
+	if (!store_is_idle(s))
+		return -EBUSY;
+	s->stopping = s->closing = true;
+	remove_doomed(s, true);
+	r = s->journal.error ? s->journal.error : sync_all(s);
+	if (!r)
+		r = checkpoint_write_clean(s);
+	store_free(s);
+	return r;
+}
+
+static void orphan(struct list *segments)
+{
+	struct list *i;
+
+	while ((i = list_pop(segments)))
+		list_entry(i, struct segment, lru)->store = NULL;
+}
+
+void store_free(struct store *s)
+{
+	list_each(i, &s->jobs, safe_job) {
+		list_remove(i);
+		list_entry(i, struct store_job, link)->store = NULL;
+	}
+	list_splice(&s->logs, &s->gone);
+	list_each(i, &s->logs, safe_log)
+		log_free(list_entry(i, struct log, link));
+	list_each(i, &s->doomed, safe) {
+		list_remove(i);
+		mem_free(list_entry(i, struct doomed, link));
+	}
+	orphan(&s->open);
+	journal_fini(s);
+	map_fini(&s->by_dir);
+	mem_free(s->known);
+	mem_free(s);
+}
