@@ -21,32 +21,47 @@
 
 struct broker;
 
+/* The receiver owns it; deliver runs on the receiving thread. Letters from one
+ * thread to another arrive in the order in which they were told. */
+struct letter {
+	struct list link;
+	void (*deliver)(struct broker *to, struct letter *l);
+};
+
 /* ---- requests ------------------------------------------------------------ */
 
 enum api_thread { ON_SHARD, ON_QUORUM };
 struct api { /* one row of tbl/api.def */
 	int16_t key;
 	const char *name;
-	int16_t min, max; /* advertised */
+	int16_t min, max; /* served, and what ApiVersions says */
 	enum api_thread thread;
-	bool peer_only; /* served on the peer listener alone */
-	bool advertised;
+	const char *acl; /* "READ Topic": what an authorizer is asked for */
+	bool peer_only; /* served on the peer listener alone, not advertised */
 	const struct wire_type *request, *response;
 	void (*handle)(struct broker *b, struct request *rq);
 };
 const struct api *api_find(int16_t key); /* NULL: not served */
+#define API_KEYS 93 /* one more than the largest key there is */
+
+/* What must be let go of when a request is freed. */
+struct owned {
+	struct list link;
+	void (*drop)(struct owned *o);
+};
 
 /*
  * A request from its frame to its answer: owned by one holder at a time. The
- * arena holds the frame copy, the decoded request, the response and whatever
- * the handler needs; all is freed when the answer has been written.
+ * arena holds the decoded request, the response and whatever the handler
+ * needs; all is freed when the answer has been written.
  */
 struct request {
 	struct list link; /* in whichever list its holder keeps it */
+	struct letter letter; /* it travels between threads in itself */
 	struct arena arena;
 	const struct api *api;
 	struct request_header header;
-	uint8_t *frame; /* owned: header and body, mutable (batches are stamped) */
+	uint8_t *frame; /* owned: header and body; batches are stamped there */
 	size_t frame_n;
 	void *in;  /* decoded, of api->request */
 	void *out; /* response in the arena, of api->response */
@@ -60,27 +75,37 @@ struct request {
 	int64_t arrived_ms;
 
 	struct buf answer;         /* encoded frame, after broker_answer */
-	struct splices splices;    /* refs are struct log_slice *, owned */
-	bool silent;               /* no answer at all (acks=0) */
-	bool close;                /* close the connection instead/afterwards */
+	struct splices splices;    /* refs are struct log_slice *: loans until
+				    * request_free */
+	bool silent;               /* no answer at all (acks=0, or refused) */
+	bool close;                /* close the connection afterwards */
 	bool data;                 /* answer depends on a partition lease */
 	struct timer timer;        /* for parked requests */
 	void *state;               /* the handler's own, in the arena */
-	void (*on_answer)(struct request *rq); /* internal requests: conn == 0 */
+	void (*on_answer)(struct request *rq); /* of internal ones: conn 0 */
 	void *on_answer_ctx;
+	struct list owned;         /* struct owned */
+	struct list held; /* the broker's: all requests of this thread */
 	int32_t memory; /* bytes charged to the connection */
 };
-/* frame is taken over (mem_free'd later). */
+/*
+ * frame is taken over (mem_free'd later); behind the size: header and body.
+ * The host then sets thread, conn, peer, host, listener and arrived_ms.
+ */
 struct request *request_new(uint8_t *frame, size_t frame_n);
-void request_free(struct request *rq); /* drops slices too */
+/*
+ * An internal request of this thread: version api->max, in preset, out NULL;
+ * fill in and hand to broker_submit. on_answer is called on this thread with
+ * out filled in and frees the request.
+ */
+struct request *request_internal(struct broker *b, int16_t key,
+				 void (*on_answer)(struct request *rq),
+				 void *ctx);
+/* On the thread of the connection; drops what it owns. */
+void request_free(struct request *rq);
+void request_own(struct request *rq, struct owned *o);
 
 /* ---- messages between threads, brokers and the pool ---------------------- */
-
-/* The receiver owns it; deliver runs on the receiving thread. */
-struct letter {
-	struct list link;
-	void (*deliver)(struct broker *to, struct letter *l);
-};
 
 enum ask_link { ASK_CONTROL, ASK_DATA };
 /*
@@ -100,6 +125,13 @@ struct ask {
 	struct broker *broker; /* who asks */
 	void *ctx;
 };
+
+/* Where a broker's peer listener is, as the cluster knows; false: unknown.
+ * host is a loan until the next call. */
+bool broker_peer_address(const struct broker *b, int32_t node,
+			 const char **host, int32_t *port);
+/* Which shard, 1..shards, serves a partition; the same on every thread. */
+int broker_shard_of(struct uuid topic_id, int32_t partition, int shards);
 
 /* ---- one thread's broker ------------------------------------------------- */
 
@@ -124,6 +156,12 @@ struct node_info { /* same for all threads, constant after start */
 };
 
 struct quorum_view_member;
+struct quorum_view_member {
+	int32_t id;
+	bool voter;
+	int64_t match_index, last_heard_ms;
+};
+
 struct quorum_view { /* thread 0 reads the quorum through this (host fills) */
 	void *ctx;
 	bool (*is_leader)(void *ctx);
@@ -135,12 +173,6 @@ struct quorum_view { /* thread 0 reads the quorum through this (host fills) */
 	int (*members)(void *ctx, struct quorum_view_member *v, int n);
 	int64_t (*commit_index)(void *ctx);
 };
-struct quorum_view_member {
-	int32_t id;
-	bool voter;
-	int64_t match_index, last_heard_ms;
-};
-
 struct broker_config {
 	int thread; /* 0, or 1..shards */
 	const struct node_info *node;
@@ -165,8 +197,13 @@ void broker_set_time(struct broker *b, int64_t now_ms, int64_t wall_ms);
 /* A whole frame (without its size) arrived. Answers come through the outbox,
  * in any order: the connection puts them back into order. */
 void broker_request(struct broker *b, struct request *rq);
-/* Encodes rq->out and hands it to the outbox. Any thread may answer. */
+/* An internal request, filled in: runs its handler on the right thread. */
+void broker_submit(struct broker *b, struct request *rq);
+/* Encodes rq->out and hands it to the outbox of the connection's thread. Any
+ * thread may answer, once. */
 void broker_answer(struct broker *b, struct request *rq);
+/* No answer: the connection is closed. For malformed requests. */
+void broker_refuse(struct broker *b, struct request *rq, const char *why);
 /* Timers and retention; call when broker_next_tick is due. */
 void broker_tick(struct broker *b);
 int64_t broker_next_tick(const struct broker *b);

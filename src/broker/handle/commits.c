@@ -5,7 +5,7 @@
  * 1. What OffsetFetch answers is at least as new as every commit that was
  *    acknowledged before it was asked: it waits for a read of the agreed log.
  */
-#include "../coordinator.h"
+#include "coordinator.h"
 
 /* ---- OffsetCommit -------------------------------------------------------- */
 

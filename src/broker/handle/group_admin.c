@@ -3,7 +3,7 @@
  * DescribeGroups, ListGroups, DeleteGroups, FindCoordinator: the groups as an
  * administrator sees them, and where they are.
  */
-#include "../coordinator.h"
+#include "coordinator.h"
 
 /* KIP-430: without an authorizer everyone may do everything a group allows:
  * read, delete, describe, and its settings. */

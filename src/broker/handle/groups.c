@@ -6,7 +6,7 @@
  *
  * Rules: KIP-62, KIP-345, KIP-394, KIP-559, KIP-814.
  */
-#include "../coordinator.h"
+#include "coordinator.h"
 
 /* Refused or lost: the client finds the coordinator anew and asks again. */
 static enum kerr lost(const struct proposed *p)

@@ -7,14 +7,14 @@
  * 1. An id is handed out once in the life of the cluster: a block that was
  *    lost on its way is never used.
  */
-#include "../call.h"
-#include "../coordinator.h"
+#include "call.h"
+#include "coordinator.h"
 
 #define BLOCK_SIZE 1000
 #define ASK_TIMEOUT_MS 5000
 #define ALLOCATE_PRODUCER_IDS 67
 
-/* ---- AllocateProducerIds: at the quorum leader, for another broker -------- */
+/* ---- AllocateProducerIds: at the quorum leader, for another broker ------- */
 
 static void on_allocated(struct broker *b, void *ctx, const struct proposed *p)
 {

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shard: which partitions live on this thread, kept true to the cluster; and
+ * the end of each turn, when what moved is shown to those who wait.
+ *
+ * 1. A partition is here iff this broker is among its replicas and
+ *    broker_shard_of() says so. Its log is opened when it comes and deleted
+ *    when the cluster says that it went; a log that nobody mentions is left
+ *    alone.
+ * 2. A log that fails takes its partition offline, not the shard.
+ */
+#include "shard.h"
+
+#define STORE_TICK_MS 100
+
+/* ---- finding ------------------------------------------------------------- */
+
+static struct hosted_topic *find_topic(struct broker *b, struct uuid id)
+{
+	return map_find(&b->shard->topics, id.b, sizeof(id.b));
+}
+
+struct hosted *hosted_find(struct broker *b, struct partition_id id)
+{
+	struct hosted_topic *t = find_topic(b, id.topic);
+
+	if (!t || id.index < 0 || id.index >= t->at_n)
+		return NULL;
+	return t->at[id.index];
+}
+
+void hosted_leader(struct broker *b, struct partition_id id, int32_t *leader,
+		   int32_t *epoch)
+{
+	const struct topic *t = cluster_topic_by_id(b->cluster, id.topic);
+
+	*leader = *epoch = -1;
+	if (!t || id.index < 0 || id.index >= t->partitions_n)
+		return;
+	*leader = t->partitions[id.index].leader;
+	*epoch = t->partitions[id.index].leader_epoch;
+}
+
+static enum kerr why_not_here(struct broker *b, struct partition_id id)
+{
+	const struct topic *t = cluster_topic_by_id(b->cluster, id.topic);
+
+	if (!t)
+		return K_UNKNOWN_TOPIC_ID;
+	if (id.index < 0 || id.index >= t->partitions_n)
+		return K_UNKNOWN_TOPIC_OR_PARTITION;
+	return K_NOT_LEADER_OR_FOLLOWER;
+}
+
+enum kerr hosted_check(const struct broker *b, const struct hosted *h,
+		       int32_t epoch, bool leader_only)
+{
+	enum kerr error;
+
+	if (!broker_has_lease(b))
+		return K_NOT_LEADER_OR_FOLLOWER;
+	if (!h->replica)
+		return K_KAFKA_STORAGE_ERROR;
+	error = replica_check_leader(h->replica, epoch);
+	if (error == K_NOT_LEADER_OR_FOLLOWER && !leader_only)
+		return K_NONE;
+	return error;
+}
+
+enum kerr hosted_get(struct broker *b, struct partition_id id, int32_t epoch,
+		     bool leader_only, struct hosted **out)
+{
+	*out = hosted_find(b, id);
+	if (!*out)
+		return why_not_here(b, id);
+	return hosted_check(b, *out, epoch, leader_only);
+}
+
+/* ---- settings ------------------------------------------------------------ */
+
+static int64_t number(struct broker *b, const struct topic *t,
+		      enum setting_id id)
+{
+	return setting_number(setting_of_topic(b->cluster, b->node->settings,
+					       t, id));
+}
+
+static bool is(struct broker *b, const struct topic *t, enum setting_id id,
+	       const char *word)
+{
+	return setting_list_has(setting_of_topic(b->cluster, b->node->settings,
+						 t, id), word);
+}
+
+static void resolve(struct broker *b, const struct topic *t,
+		    struct log_settings *set)
+{
+	*set = (struct log_settings){
+		.segment_bytes = number(b, t, SETTING_SEGMENT_BYTES),
+		.segment_ms = number(b, t, SETTING_SEGMENT_MS),
+		.retention_ms = number(b, t, SETTING_RETENTION_MS),
+		.retention_bytes = number(b, t, SETTING_RETENTION_BYTES),
+		.retention_messages = number(b, t, SETTING_RETENTION_MESSAGES),
+		.file_delete_delay_ms =
+			number(b, t, SETTING_FILE_DELETE_DELAY_MS),
+		.index_interval_bytes =
+			(int32_t)number(b, t, SETTING_INDEX_INTERVAL_BYTES),
+		.max_message_bytes =
+			(int32_t)number(b, t, SETTING_MAX_MESSAGE_BYTES),
+		.timestamp_before_max_ms =
+			number(b, t, SETTING_MESSAGE_TIMESTAMP_BEFORE_MAX_MS),
+		.timestamp_after_max_ms =
+			number(b, t, SETTING_MESSAGE_TIMESTAMP_AFTER_MAX_MS),
+		.delete_retention_ms =
+			number(b, t, SETTING_DELETE_RETENTION_MS),
+		.delete_old = is(b, t, SETTING_CLEANUP_POLICY, "delete"),
+		.compact = is(b, t, SETTING_CLEANUP_POLICY, "compact"),
+		.log_append_time = is(b, t, SETTING_MESSAGE_TIMESTAMP_TYPE,
+				      "LogAppendTime"),
+		.durable = is(b, t, SETTING_DURABILITY, "disk"),
+	};
+}
+
+/* ---- coming and going ---------------------------------------------------- */
+
+static struct hosted_topic *get_topic(struct broker *b, const struct topic *t)
+{
+	struct hosted_topic *ht = find_topic(b, t->id);
+
+	if (!ht) {
+		ht = mem_zalloc(sizeof(*ht));
+		ht->shard = b->shard;
+		ht->id = t->id;
+		ht->name = mem_strdup(t->name);
+		resolve(b, t, &ht->set);
+		map_put(&b->shard->topics, t->id.b, sizeof(t->id.b), ht);
+	}
+	if (ht->at_n < t->partitions_n) {
+		ht->at = mem_realloc(ht->at, (size_t)t->partitions_n *
+						     sizeof(struct hosted *));
+		memset(ht->at + ht->at_n, 0,
+		       (size_t)(t->partitions_n - ht->at_n) *
+			       sizeof(struct hosted *));
+		ht->at_n = t->partitions_n;
+	}
+	return ht;
+}
+
+static struct hosted *come(struct broker *b, const struct partition *p)
+{
+	struct hosted_topic *t = get_topic(b, p->topic);
+	struct hosted *h = t->at[p->index];
+	int rc;
+
+	if (h)
+		return h;
+	h = mem_zalloc(sizeof(*h));
+	h->topic = t;
+	h->index = p->index;
+	list_init(&h->dirty);
+	list_init(&h->durable_waits);
+	list_init(&h->hw_waits);
+	list_init(&h->start_waits);
+	list_init(&h->readers);
+	list_init(&h->followers);
+	list_init(&h->isr_retry);
+	list_init(&h->in_fetcher);
+	t->at[p->index] = h;
+	t->hosted_n++;
+	rc = store_log_open(b->shard->store, str_of(t->name), t->id, p->index,
+			    &t->set, &h->log);
+	if (rc < 0) {
+		trace_error("broker", "partition is offline",
+			    "topic=%s partition=%d error=%s", t->name, p->index,
+			    strerror(-rc));
+		return h;
+	}
+	h->replica = replica_new(
+		h->log, b->node->id,
+		broker_number(b, SETTING_REPLICA_LAG_TIME_MAX_MS));
+	h->replica->owner = h;
+	log_set_owner(h->log, h);
+	h->shown_hw = h->replica->high_watermark;
+	h->shown_end = log_end(h->log);
+	h->shown_start = log_start(h->log);
+	return h;
+}
+
+static void free_hosted(struct hosted *h)
+{
+	list_remove(&h->dirty);
+	list_remove(&h->isr_retry);
+	list_remove(&h->in_fetcher);
+	if (h->replica)
+		replica_free(h->replica);
+	mem_free(h);
+}
+
+static void free_topic(struct broker *b, struct hosted_topic *t)
+{
+	map_remove(&b->shard->topics, t->id.b, sizeof(t->id.b));
+	mem_free(t->at);
+	mem_free(t->name);
+	mem_free(t);
+}
+
+/* The cluster says that it is not here any more: so its data go too. */
+static void go(struct broker *b, struct hosted *h, enum kerr error)
+{
+	struct hosted_topic *t = h->topic;
+
+	park_fail(b, h, error);
+	feed_orphan(b, h);
+	fetcher_forget(b, h);
+	if (h->log)
+		store_log_delete(b->shard->store, h->log);
+	t->at[h->index] = NULL;
+	t->hosted_n--;
+	free_hosted(h);
+}
+
+static void go_topic(struct broker *b, struct hosted_topic *t)
+{
+	for (int32_t i = 0; i < t->at_n; i++)
+		if (t->at[i])
+			go(b, t->at[i], K_UNKNOWN_TOPIC_OR_PARTITION);
+	free_topic(b, t);
+}
+
+/* ---- assignment ---------------------------------------------------------- */
+
+static void assign(struct broker *b, struct hosted *h,
+		   const struct partition *p)
+{
+	bool eligible[256];
+	bool *e = eligible;
+	struct replica_assignment a = {
+		.leader = p->leader,
+		.leader_epoch = p->leader_epoch,
+		.partition_epoch = p->partition_epoch,
+		.replicas = p->replicas.v,
+		.replicas_n = p->replicas.n,
+		.isr = p->isr.v,
+		.isr_n = p->isr.n,
+		.min_isr = cluster_min_isr(b->cluster, p->topic,
+					   p->replicas.n),
+	};
+
+	if (!h->replica)
+		return;
+	if (p->replicas.n > (int32_t)countof(eligible))
+		e = mem_alloc((size_t)p->replicas.n * sizeof(*e));
+	for (int32_t i = 0; i < p->replicas.n; i++)
+		e[i] = cluster_broker_active(b->cluster, p->replicas.v[i]);
+	a.eligible = e;
+	hosted_changed(b, h, replica_assign(h->replica, &a, b->now_ms));
+	if (e != eligible)
+		mem_free(e);
+	if (h->replica->role == REPLICA_LEADER)
+		isr_look(b, h);
+}
+
+static bool belongs_here(struct broker *b, const struct partition *p)
+{
+	return broker_shard_of(p->topic->id, p->index, b->node->shards) ==
+		       b->thread &&
+	       int32s_has(&p->replicas, b->node->id);
+}
+
+static void look_at(struct broker *b, const struct partition *p)
+{
+	struct hosted *h = hosted_find(b, (struct partition_id){
+					  p->topic->id, p->index });
+
+	if (belongs_here(b, p))
+		assign(b, come(b, p), p);
+	else if (h)
+		go(b, h, K_NOT_LEADER_OR_FOLLOWER);
+}
+
+static void look_at_topic(struct broker *b, const struct topic *t)
+{
+	for (int32_t i = 0; i < t->partitions_n; i++)
+		look_at(b, &t->partitions[i]);
+}
+
+static void configure(struct broker *b, const struct topic *t)
+{
+	struct hosted_topic *ht = find_topic(b, t->id);
+
+	if (!ht)
+		return;
+	resolve(b, t, &ht->set);
+	for (int32_t i = 0; i < ht->at_n; i++) {
+		struct hosted *h = ht->at[i];
+
+		if (!h || !h->replica)
+			continue;
+		log_configure(h->log, &ht->set);
+		h->replica->lag_max_ms =
+			broker_number(b, SETTING_REPLICA_LAG_TIME_MAX_MS);
+		assign(b, h, &t->partitions[i]); /* min.insync.replicas */
+	}
+}
+
+static void each_topic(struct broker *b,
+		       void (*f)(struct broker *b, const struct topic *t))
+{
+	for (struct map_iter i = map_first(&b->cluster->topics); i.at;
+	     map_next(&i))
+		f(b, i.value);
+}
+
+/* Its epoch or its fence: who may be in an ISR, and may leaders be led. */
+static void look_at_broker(struct broker *b, int32_t node)
+{
+	for (struct map_iter i = map_first(&b->cluster->topics); i.at;
+	     map_next(&i)) {
+		const struct topic *t = i.value;
+
+		for (int32_t k = 0; k < t->partitions_n; k++)
+			if (int32s_has(&t->partitions[k].replicas, node))
+				look_at(b, &t->partitions[k]);
+	}
+}
+
+static void apply(struct broker *b, const struct cluster_change *c)
+{
+	struct hosted_topic *ht;
+	const struct topic *t;
+
+	switch (c->kind) {
+	case CLUSTER_TOPIC_CREATED:
+	case CLUSTER_PARTITION_CHANGED:
+	case CLUSTER_TOPIC_CONFIGURED:
+		t = cluster_topic_by_id(b->cluster, c->topic_id);
+		if (!t)
+			return;
+		if (c->kind == CLUSTER_TOPIC_CREATED)
+			look_at_topic(b, t);
+		else if (c->kind == CLUSTER_TOPIC_CONFIGURED)
+			configure(b, t);
+		else if (c->partition >= 0 && c->partition < t->partitions_n)
+			look_at(b, &t->partitions[c->partition]);
+		return;
+	case CLUSTER_TOPIC_DELETED:
+		ht = find_topic(b, c->topic_id);
+		if (ht)
+			go_topic(b, ht);
+		return;
+	case CLUSTER_SETTINGS_CHANGED:
+		if (c->broker < 0 || c->broker == b->node->id)
+			each_topic(b, configure);
+		return;
+	case CLUSTER_BROKER_CHANGED:
+		look_at_broker(b, c->broker);
+		return;
+	case CLUSTER_GROUP_CONFIGURED:
+	case CLUSTER_BOOTSTRAPPED:
+		return;
+	}
+}
+
+void shard_applied(struct broker *b, const struct cluster_effects *e)
+{
+	for (int32_t i = 0; i < e->changes_n; i++)
+		apply(b, &e->changes[i]);
+}
+
+void shard_restored(struct broker *b)
+{
+	for (struct map_iter i = map_first(&b->shard->topics); i.at;
+	     map_next(&i)) {
+		struct hosted_topic *ht = i.value;
+
+		if (!cluster_topic_by_id(b->cluster, ht->id))
+			go_topic(b, ht);
+	}
+	each_topic(b, look_at_topic);
+	each_topic(b, configure);
+}
+
+/* ---- what moves ---------------------------------------------------------- */
+
+void hosted_touch(struct hosted *h)
+{
+	if (list_empty(&h->dirty))
+		list_push(&h->topic->shard->dirty, &h->dirty);
+}
+
+void hosted_changed(struct broker *b, struct hosted *h, int changed)
+{
+	if (changed)
+		hosted_touch(h);
+	if (!(changed & (REPLICA_ROLE_CHANGED | REPLICA_EPOCH_CHANGED)))
+		return;
+	if (h->replica->role != REPLICA_LEADER)
+		park_fail(b, h, h->replica->role == REPLICA_OFFLINE ?
+				K_KAFKA_STORAGE_ERROR :
+				K_NOT_LEADER_OR_FOLLOWER);
+	trace_debug("broker", "partition changed",
+		    "topic=%s partition=%d leader=%d epoch=%d", h->topic->name,
+		    h->index, h->replica->leader, h->replica->leader_epoch);
+	feed_wake_all(b, h);
+	fetcher_follow(b, h);
+}
+
+static void settle(struct broker *b, struct hosted *h)
+{
+	if (!h->replica)
+		return;
+	if (h->replica->role == REPLICA_LEADER)
+		replica_on_durable(h->replica);
+	park_settle(b, h);
+	feed_wake(b, h);
+}
+
+void shard_turn_end(struct broker *b)
+{
+	struct shard *s = b->shard;
+	struct list *l;
+
+	if (!s->store)
+		return;
+	store_turn_end(s->store, b->now_ms);
+	produce_resume(b);
+	while ((l = list_pop(&s->dirty)))
+		settle(b, list_entry(l, struct hosted, dirty));
+	feed_turn_end(b);
+	fetcher_turn_end(b);
+}
+
+/* ---- the store speaks ---------------------------------------------------- */
+
+static void on_durable(void *ctx, struct log *l)
+{
+	struct broker *b = ctx;
+	struct hosted *h = log_owner(l);
+
+	if (!h)
+		return;
+	fetcher_on_durable(b, h);
+	hosted_touch(h);
+}
+
+static void on_offline(void *ctx, struct log *l, int error)
+{
+	struct broker *b = ctx;
+	struct hosted *h = log_owner(l);
+	struct replica_assignment none = { .leader = -1 };
+
+	trace_error("broker", "partition is offline",
+		    "topic=%.*s partition=%d error=%s", STR_ARG(log_topic(l)),
+		    log_partition(l), strerror(error < 0 ? -error : error));
+	if (h && h->replica) /* it sees that its log has failed */
+		hosted_changed(b, h, replica_assign(h->replica, &none,
+						    b->now_ms));
+}
+
+static void tick_store(struct timer *t)
+{
+	struct shard *s = container_of(t, struct shard, store_timer);
+	struct broker *b = s->b;
+
+	store_tick(s->store, b->now_ms, b->wall_ms);
+	wheel_arm(b->wheel, t, b->now_ms + STORE_TICK_MS);
+}
+
+/* ---- opening and closing ------------------------------------------------- */
+
+int shard_open(struct broker *b, const struct broker_config *c)
+{
+	struct shard *s = mem_zalloc(sizeof(*s));
+	struct store_config sc = {
+		.disk = c->node->disk,
+		.out = &b->out,
+		.shard = c->thread,
+		.shards = c->node->shards,
+		.now_ms = c->now_ms,
+		.wall_ms = c->wall_ms,
+		.ctx = b,
+		.on_durable = on_durable,
+		.on_offline = on_offline,
+	};
+
+	b->shard = s;
+	s->b = b;
+	list_init(&s->dirty);
+	list_init(&s->due_feeds);
+	list_init(&s->feeds);
+	list_init(&s->isr_retry);
+	list_init(&s->stalled);
+	list_init(&s->session_lru);
+	b->copy = cluster_new();
+	b->cluster = b->copy;
+	timer_init(&s->store_timer, tick_store);
+	s->unsynced_max = broker_number(b, SETTING_LOG_UNSYNCED_MAX_BYTES);
+	sc.journal_bytes = broker_number(b, SETTING_JOURNAL_BYTES);
+	prng_init(&sc.prng, prng_next(&b->prng));
+	isr_start(b);
+	wheel_arm(b->wheel, &s->store_timer, b->now_ms + STORE_TICK_MS);
+	return store_open(&s->store, &sc);
+}
+
+static void free_all(struct broker *b)
+{
+	struct shard *s = b->shard;
+
+	fetch_session_free_all(b);
+	feed_free_all(b);
+	for (struct map_iter i = map_first(&s->topics); i.at; map_next(&i)) {
+		struct hosted_topic *t = i.value;
+
+		for (int32_t k = 0; k < t->at_n; k++)
+			if (t->at[k])
+				free_hosted(t->at[k]);
+		free_topic(b, t);
+	}
+	map_fini(&s->topics);
+	fetcher_free_all(b);
+	mem_free(s);
+	b->shard = NULL;
+}
+
+void shard_free(struct broker *b)
+{
+	if (b->shard->store)
+		store_free(b->shard->store);
+	b->shard->store = NULL;
+	free_all(b);
+}
+
+int shard_close(struct broker *b)
+{
+	int rc = store_close(b->shard->store);
+
+	b->shard->store = NULL;
+	return rc;
+}
+
+/* ---- for DescribeLogDirs ------------------------------------------------- */
+
+static int64_t lag_of(const struct hosted *h)
+{
+	return max_of(0, h->replica->high_watermark - log_end(h->log));
+}
+
+void shard_describe_logs(struct broker *b, struct errand *e)
+{
+	struct log_size *v;
+	int32_t n = 0;
+
+	for (struct map_iter i = map_first(&b->shard->topics); i.at;
+	     map_next(&i))
+		n += ((struct hosted_topic *)i.value)->hosted_n;
+	v = arena_alloc(&e->arena, (size_t)n * sizeof(*v));
+	n = 0;
+	for (struct map_iter i = map_first(&b->shard->topics); i.at;
+	     map_next(&i)) {
+		struct hosted_topic *t = i.value;
+		struct str name = str_dup(&e->arena, str_of(t->name));
+
+		for (int32_t k = 0; k < t->at_n; k++)
+			if (t->at[k] && t->at[k]->replica)
+				v[n++] = (struct log_size){
+					name, k, log_bytes(t->at[k]->log),
+					lag_of(t->at[k]) };
+	}
+	e->found = v;
+	e->found_n = n;
+	errand_home(b, e);
+}

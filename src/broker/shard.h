@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shard: the partitions of one thread, and who waits for them.
+ *
+ * struct hosted is the broker's bookkeeping for one partition that lives here:
+ * its replica, the producers that wait for it, the feeds that read it, the
+ * fetcher that fills it. Whatever may have moved in it is put on the dirty
+ * list; shard_turn_end settles those, once each.
+ */
+#ifndef BROKER_SHARD_H
+#define BROKER_SHARD_H
+
+#include "inside.h"
+
+struct fetcher;
+struct fetch_session;
+
+struct hosted_topic { /* of partitions that live on this shard */
+	struct shard *shard;
+	struct uuid id;
+	char *name;
+	struct log_settings set;
+	struct hosted **at; /* by partition; NULL: not here */
+	int32_t at_n;
+	int32_t hosted_n;
+	uint64_t messages_in, bytes_in, bytes_out;
+};
+
+struct hosted {
+	struct hosted_topic *topic;
+	int32_t index;
+	struct replica *replica; /* NULL: its log could not be opened */
+	struct log *log;
+
+	struct list dirty;         /* shard->dirty */
+	struct list durable_waits; /* struct wait, by need */
+	struct list hw_waits;
+	struct list start_waits;   /* DeleteRecords; struct wait */
+	struct list readers;       /* struct feed_slot of consumers */
+	struct list followers;     /* struct feed_slot of other brokers */
+	int64_t shown_hw, shown_end, shown_start; /* to the feeds */
+	struct list isr_retry; /* shard->isr_retry: look again soon */
+
+	/* follower (fetcher.c) */
+	struct fetcher *fetcher;  /* NULL: does not follow */
+	struct list in_fetcher;   /* its partitions, changed or resting */
+	int64_t told;             /* serial of the ask that knows our offset */
+	int64_t told_offset, told_start;
+	int32_t told_epoch;       /* leader epoch under which it was asked */
+	bool in_session;          /* the leader has it in our session */
+	bool unsynced;            /* appended, not durable yet */
+	int32_t rest_ms;          /* grows with errors in a row */
+	int64_t rest_until_ms;
+};
+
+struct shard {
+	struct broker *b;
+	struct store *store; /* NULL before the first cluster state */
+	struct map topics;   /* 16 bytes of id -> struct hosted_topic * */
+	struct list dirty;
+	struct list due_feeds;   /* struct feed: something for them came */
+	struct list feeds;       /* struct feed of sessions */
+	struct list isr_retry;
+	struct list stalled;     /* struct errand of Produce: disk is behind */
+	struct map fetchers;     /* leader -> struct fetcher * */
+	struct map sessions;     /* id -> struct fetch_session * */
+	struct list session_lru; /* idle longest first */
+	int64_t session_entries;
+	int64_t unsynced_max;
+	struct timer store_timer, isr_timer, retry_timer;
+};
+
+int shard_open(struct broker *b, const struct broker_config *c) must_use;
+int shard_close(struct broker *b) must_use;
+void shard_free(struct broker *b);
+void shard_turn_end(struct broker *b);
+/* The copy of the cluster changed: by one command, or as a whole. */
+void shard_applied(struct broker *b, const struct cluster_effects *e);
+void shard_restored(struct broker *b);
+
+struct hosted *hosted_find(struct broker *b, struct partition_id id);
+/* Something moved (REPLICA_*_CHANGED or an append): settle it at turn end. */
+void hosted_touch(struct hosted *h);
+void hosted_changed(struct broker *b, struct hosted *h, int changed);
+/*
+ * The partition for a request of a client: K_NONE and *out, or why not, by
+ * Kafka's order: lease, existence, epoch (-1 = not given), leadership.
+ * leader_only false: followers will do as well.
+ */
+enum kerr hosted_get(struct broker *b, struct partition_id id, int32_t epoch,
+		     bool leader_only, struct hosted **out);
+enum kerr hosted_check(const struct broker *b, const struct hosted *h,
+		       int32_t epoch, bool leader_only);
+/* Who leads, for the hints of KIP-951; -1, -1 when nobody knows. */
+void hosted_leader(struct broker *b, struct partition_id id, int32_t *leader,
+		   int32_t *epoch);
+
+/* ---- producers and deleters that wait (park.c) --------------------------- */
+
+/* One partition of an errand that waits for an offset. */
+struct wait {
+	struct list link; /* in the partition's list */
+	struct list mine; /* errand->waits */
+	struct errand *errand;
+	int64_t need;
+	int16_t *error;      /* where the end of the waiting is noted */
+	int64_t *low;        /* DeleteRecords: the low watermark; else NULL */
+};
+void wait_for(struct list *waits, struct wait *w, struct errand *e,
+	      int64_t need);
+/* The errand goes home when the last of its waits has ended, or at its time,
+ * with K_REQUEST_TIMED_OUT for those that have not. */
+void errand_wait(struct broker *b, struct errand *e, int64_t until_ms);
+/* Ends those whose offset has come. */
+void park_settle(struct broker *b, struct hosted *h);
+/* Ends all: not leader any more, or the partition is gone. */
+void park_fail(struct broker *b, struct hosted *h, enum kerr error);
+
+/* ---- Produce (handle/produce.c) ------------------------------------------ */
+
+/* The disk has caught up: run the errands that were made to wait for it. */
+void produce_resume(struct broker *b);
+
+/* ---- in-sync replicas (insync.c) ----------------------------------------- */
+
+void isr_look(struct broker *b, struct hosted *h);
+void isr_start(struct broker *b);
+
+/* ---- follower side (fetcher.c) ------------------------------------------- */
+
+/* The replica's role, leader or epoch changed: fetch from the right one. */
+void fetcher_follow(struct broker *b, struct hosted *h);
+/* It leaves this shard. */
+void fetcher_forget(struct broker *b, struct hosted *h);
+void fetcher_on_durable(struct broker *b, struct hosted *h);
+void fetcher_turn_end(struct broker *b);
+void fetcher_free_all(struct broker *b);
+
+/* ---- reader side (feed.c) ------------------------------------------------ */
+
+void feed_wake(struct broker *b, struct hosted *h);   /* what moved shows */
+void feed_wake_all(struct broker *b, struct hosted *h); /* role, epoch, gone */
+void feed_orphan(struct broker *b, struct hosted *h); /* it leaves */
+/* The log start that a follower said it has; -1 unknown. */
+int64_t feed_start_of(const struct hosted *h, int32_t node);
+void feed_turn_end(struct broker *b);
+void feed_free_all(struct broker *b);
+
+void fetch_session_free_all(struct broker *b);
+
+/* ---- for handlers on thread 0 -------------------------------------------- */
+
+/* Errand: sizes of all partitions here, as e->found, an array of found_n. */
+struct log_size {
+	struct str topic;
+	int32_t partition;
+	int64_t size, lag;
+};
+void shard_describe_logs(struct broker *b, struct errand *e);
+
+#endif
