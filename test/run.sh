@@ -140,15 +140,12 @@ run build 600 sh "$0" --step build_gcc || total
 only=$*
 unit
 export RAFTMQ_BUILD="$out/gcc"
-for t in "$top"/test/system/*.sh "$top"/test/interop/*.sh; do
-	[ -f "$t" ] || continue
+for t in "$top"/test/system/* "$top"/test/interop/*; do
 	name=${t#"$top/test/"}
-	run "${name%.sh}" 240 sh "$t"
-done
-for t in "$top"/test/system/*.py "$top"/test/interop/*.py; do
-	[ -f "$t" ] || continue
-	name=${t#"$top/test/"}
-	run "${name%.py}" 240 /usr/bin/python3 "$t"
+	case $t in
+	*.sh) run "${name%.sh}" 240 sh "$t" ;;
+	*.py) run "${name%.py}" 240 /usr/bin/python3 -B "$t" ;;
+	esac
 done
 run "gcc warns of nothing" 10 sh "$0" --step no_warning
 run "clang warns of nothing" 600 sh "$0" --step build_clang
