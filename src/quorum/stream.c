@@ -9,7 +9,8 @@
  *   sender                                   receiver
  *   read piece (job), send       ------->    append, or not
  *   next piece                   <-------    wants `next`
- *   all arrived: wait            <-------    wants `total`; installs
+ *   all arrived: wait, asking     <-------    wants `total`; installs
+ *   with the last byte
  *   ends when the core's match   <-------    AppendEntries result
  *   reaches the snapshot
  */
@@ -58,6 +59,16 @@ int64_t stream_oldest(const struct quorum *q)
 
 /* ---- sending ------------------------------------------------------------- */
 
+/*
+ * Where the next piece begins. When all has arrived that is the last byte,
+ * over and over: a receiver that died while it installed wants all of it
+ * again, and cannot say so unless it is asked.
+ */
+static int64_t wanted(const struct stream_out *s)
+{
+	return s->at == s->total ? s->total - 1 : s->at;
+}
+
 static int piece_run(struct work *w)
 {
 	struct piece *p = container_of(w, struct piece, work);
@@ -86,7 +97,7 @@ static void piece_done(struct work *w)
 	struct stream_out *s = find(q, p->peer);
 	struct message m = { .type = MESSAGE_PIECE };
 
-	if (!s || s->index != p->index || s->at != p->at || s->sent_ms)
+	if (!s || s->index != p->index || wanted(s) != p->at || s->sent_ms)
 		return; /* it ended, or went on elsewhere, meanwhile */
 	if (w->rc || !p->data.n) {
 		stop(q, s, "cannot be read");
@@ -98,7 +109,7 @@ static void piece_done(struct work *w)
 		.term = q->term,
 		.index = s->index,
 		.total = s->total,
-		.at = s->at,
+		.at = p->at,
 		.data = { p->data.p, (int32_t)p->data.n },
 	};
 	step_send(q, &m, s->peer, true);
@@ -119,7 +130,7 @@ static void send_piece(struct quorum *q, struct stream_out *s)
 	s->sent_ms = 0;
 	p->peer = s->peer;
 	p->index = s->index;
-	p->at = s->at;
+	p->at = wanted(s);
 	p->work.run = piece_run;
 	p->work.done = piece_done;
 	p->work.drop = piece_drop;
@@ -147,13 +158,10 @@ void stream_result(struct quorum *q, int32_t from,
 {
 	struct stream_out *s = find(q, from);
 
-	if (!s || r->index != s->index || r->next > s->total ||
-	    s->at == s->total || !s->sent_ms)
+	if (!s || r->index != s->index || r->next > s->total || !s->sent_ms ||
+	    r->next == s->at) /* or an answer to an earlier copy */
 		return;
-	if (r->next != s->at)
-		s->moved_ms = q->now_ms;
-	else if (q->now_ms - s->sent_ms < RETRY_MS)
-		return; /* an answer to an earlier copy */
+	s->moved_ms = q->now_ms;
 	s->at = r->next;
 	if (s->at < s->total)
 		send_piece(q, s);
@@ -170,17 +178,19 @@ void stream_acknowledged(struct quorum *q, int32_t peer)
 		stop(q, s, "installed");
 }
 
+static int64_t patience(const struct stream_out *s)
+{
+	return s->at == s->total ? INSTALL_MS : GIVE_UP_MS;
+}
+
 void stream_tick(struct quorum *q)
 {
 	for (int i = q->streams_n - 1; i >= 0; i--) {
 		struct stream_out *s = &q->streams[i];
-		bool arrived = s->at == s->total;
 
-		if (q->now_ms - s->moved_ms >=
-		    (arrived ? INSTALL_MS : GIVE_UP_MS))
+		if (q->now_ms - s->moved_ms >= patience(s))
 			stop(q, s, "no answer");
-		else if (!arrived && s->sent_ms &&
-			 q->now_ms - s->sent_ms >= RETRY_MS)
+		else if (s->sent_ms && q->now_ms - s->sent_ms >= RETRY_MS)
 			send_piece(q, s);
 	}
 }
@@ -190,11 +200,7 @@ int64_t stream_next(const struct quorum *q, int64_t before)
 	for (int i = 0; i < q->streams_n; i++) {
 		const struct stream_out *s = &q->streams[i];
 
-		if (s->at == s->total) {
-			before = min_of(before, s->moved_ms + INSTALL_MS);
-			continue;
-		}
-		before = min_of(before, s->moved_ms + GIVE_UP_MS);
+		before = min_of(before, s->moved_ms + patience(s));
 		if (s->sent_ms)
 			before = min_of(before, s->sent_ms + RETRY_MS);
 	}
