@@ -74,6 +74,7 @@ struct stream_in { /* one on its way here */
 struct heard {
 	int32_t node;
 	int64_t at_ms;
+	int lacking; /* rejections in a row below what it acknowledged */
 };
 
 struct quorum {
@@ -205,6 +206,7 @@ void stream_install(struct quorum *q);         /* the incoming one */
 void member_applied(struct quorum *q, int64_t index);
 void member_lost(struct quorum *q);
 void member_heard(struct quorum *q, int32_t node);
+void member_lacks(struct quorum *q, int32_t node, bool lacks);
 
 /* quorum.c */
 void quorum_lose(struct quorum *q); /* leadership: tells all who wait */

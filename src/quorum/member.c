@@ -7,6 +7,7 @@
 #include "core.h"
 
 #define PROMOTE_SLACK 1024 /* entries a new voter may still lack */
+#define LACKING_MAX 50
 
 static const struct raft_server *find(const struct quorum *q, int32_t id)
 {
@@ -169,10 +170,27 @@ void member_heard(struct quorum *q, int32_t node)
 {
 	struct heard *h = heard(q, node);
 
-	if (!h && q->heard_n < QUORUM_MEMBERS_MAX)
+	if (!h && q->heard_n < QUORUM_MEMBERS_MAX) {
 		h = &q->heard[q->heard_n++];
+		*h = (struct heard){ .node = node };
+	}
 	if (h)
-		*h = (struct heard){ node, q->now_ms };
+		h->at_ms = q->now_ms;
+}
+
+/* An echo now and then is a matter of course; a row of them is not. */
+void member_lacks(struct quorum *q, int32_t node, bool lacks)
+{
+	struct heard *h = heard(q, node);
+
+	if (!h)
+		return;
+	h->lacking = lacks ? h->lacking + 1 : 0;
+	if (h->lacking == LACKING_MAX)
+		trace_error("quorum", "peer lacks what it had acknowledged: "
+			    "was its data directory erased or restored?",
+			    "peer=%d remedy=\"stop it; it must not vote under "
+			    "this id again\"", node);
 }
 
 int quorum_members_n(const struct quorum *q)

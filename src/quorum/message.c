@@ -118,6 +118,7 @@ void message_encode(struct buf *out, const struct message *m,
 		put_u64(out, m->piece_result.term);
 		buf_put_i64(out, m->piece_result.index);
 		buf_put_i64(out, m->piece_result.next);
+		buf_put_u8(out, m->piece_result.installed);
 		break;
 	}
 	p = out->p + begin;
@@ -266,6 +267,7 @@ static void read_body(struct reader *r, struct message *m, struct arena *a)
 		m->piece_result.term = read_u64(r);
 		m->piece_result.index = read_i64(r);
 		m->piece_result.next = read_i64(r);
+		m->piece_result.installed = read_flag(r);
 		if (m->piece_result.next < 0)
 			r->bad = true;
 		break;

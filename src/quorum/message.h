@@ -39,7 +39,8 @@ struct message_piece {
 struct message_piece_result {
 	uint64_t term;
 	int64_t index;
-	int64_t next; /* wants to go on there; == total: has it all */
+	int64_t next;   /* wants to go on there; == total: has it all */
+	bool installed; /* or does not need it: the stream may end */
 };
 struct message {
 	enum message_type type;

@@ -372,11 +372,11 @@ void step_receive(struct quorum *q, struct raft_message *m)
 	    !guard_wants_vote_result(&q->raft))
 		return;
 	if (guard_rejection_is_stale(&q->raft, m)) {
-		trace_warn("quorum", "peer lacks what it had acknowledged",
-			   "peer=%d last=%llu", node_of(m->server_id),
-			   m->append_entries_result.last_log_index);
+		member_lacks(q, node_of(m->server_id), true);
 		return;
 	}
+	if (m->type == RAFT_APPEND_ENTRIES_RESULT)
+		member_lacks(q, node_of(m->server_id), false);
 	note_leader(q, m);
 	if (m->type == RAFT_APPEND_ENTRIES)
 		receive_append(q, m);

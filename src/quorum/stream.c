@@ -11,7 +11,8 @@
  *   next piece                   <-------    wants `next`
  *   all arrived: wait, asking     <-------    wants `total`; installs
  *   with the last byte
- *   ends when the core's match   <-------    AppendEntries result
+ *   ends                         <-------    has installed it
+ *   or when the core's match     <-------    AppendEntries result
  *   reaches the snapshot
  */
 #include "core.h"
@@ -158,8 +159,14 @@ void stream_result(struct quorum *q, int32_t from,
 {
 	struct stream_out *s = find(q, from);
 
-	if (!s || r->index != s->index || r->next > s->total || !s->sent_ms ||
-	    r->next == s->at) /* or an answer to an earlier copy */
+	if (!s || r->index != s->index)
+		return;
+	if (r->installed) {
+		stop(q, s, "installed");
+		return;
+	}
+	if (r->next > s->total || !s->sent_ms ||
+	    r->next == s->at) /* an answer to an earlier copy */
 		return;
 	s->moved_ms = q->now_ms;
 	s->at = r->next;
@@ -209,11 +216,17 @@ int64_t stream_next(const struct quorum *q, int64_t before)
 
 /* ---- receiving ----------------------------------------------------------- */
 
+/* next -1: it is installed, or not wanted after all. */
 static void answer(struct quorum *q, int32_t to, int64_t index, int64_t next)
 {
 	struct message m = { .type = MESSAGE_PIECE_RESULT };
 
-	m.piece_result = (struct message_piece_result){ q->term, index, next };
+	m.piece_result = (struct message_piece_result){
+		.term = q->term,
+		.index = index,
+		.next = max_of(next, (int64_t)0),
+		.installed = next < 0,
+	};
 	step_send(q, &m, to, false);
 }
 
@@ -274,9 +287,10 @@ static int64_t take_piece(struct quorum *q, int32_t from,
 		forget(in);
 		return 0;
 	}
-	if (!q->installing) /* not wanted after all */
-		forget(in);
-	return p->total;
+	if (q->installing)
+		return p->total;
+	forget(in);
+	return -1;
 }
 
 void stream_piece(struct quorum *q, int32_t from, const struct message_piece *p)
@@ -291,7 +305,7 @@ void stream_piece(struct quorum *q, int32_t from, const struct message_piece *p)
 		return;
 	}
 	if (p->index <= q->snapshot_index)
-		answer(q, from, p->index, p->total);
+		answer(q, from, p->index, -1);
 	else
 		answer(q, from, p->index, take_piece(q, from, p));
 }
