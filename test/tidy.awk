@@ -220,7 +220,9 @@ FNR == 2 && FILENAME !~ /\.(def|schema|md)$/ && !(FILENAME in licensed) {
 
 !is_c { next }
 
-width($0) > COLUMNS { bad("more than " COLUMNS " columns") }
+# a test may write a story as one string
+{ columns = FILENAME ~ /^test\/unit/ && /"/ ? 100 : COLUMNS }
+width($0) > columns { bad("more than " columns " columns") }
 {
 	was_comment = in_comment
 	code = code_of($0)
