@@ -21,6 +21,13 @@
 #define PROBE_STEP (32 << 10)
 #define WARM_BYTES (1 << 20)  /* read ahead by the pool */
 
+/* Straight from the file: a slice of another shard's log is read here too. */
+static int64_t read_slice(const struct conns *cs, const struct log_slice *s,
+			  int32_t from, void *p, size_t n, bool nowait)
+{
+	return cs->disk->read(s->file, s->pos + from, p, n, nowait);
+}
+
 /* ---- what comes next ----------------------------------------------------- */
 
 struct batch_out {
@@ -39,7 +46,7 @@ static bool copy_slice(struct conn *c, struct batch_out *out,
 
 	if (n > COPY_MAX || out->copied + n > SCRATCH_SLICES)
 		return false;
-	if (log_slice_read(s->ref, from, p, n, true) != (int64_t)n)
+	if (read_slice(c->home, s->ref, from, p, n, true) != (int64_t)n)
 		return false;
 	out->v[out->n++] = (struct iovec){ p, n };
 	out->copied += n;
@@ -153,7 +160,8 @@ static void read_ahead(struct job *j)
 		size_t n = min_of(step, (size_t)(end - at));
 
 		/* an error shows itself again, to sendfile */
-		if (log_slice_read(w->slice, at, p, n, false) < (int64_t)n)
+		if (read_slice(w->home, w->slice, at, p, n, false) <
+		    (int64_t)n)
 			break;
 	}
 	mem_free(p);
@@ -189,14 +197,15 @@ static void warm_up(struct conn *c, const struct splice *s)
 }
 
 /* Looks at one byte in each stretch: pages come and go in stretches. */
-static bool is_cached(const struct log_slice *s, int32_t from, int32_t n)
+static bool is_cached(const struct conns *cs, const struct log_slice *s,
+		      int32_t from, int32_t n)
 {
 	uint8_t byte;
 
 	for (int32_t at = from; at < from + n; at += PROBE_STEP)
-		if (log_slice_read(s, at, &byte, 1, true) != 1)
+		if (read_slice(cs, s, at, &byte, 1, true) == -EAGAIN)
 			return false;
-	return log_slice_read(s, from + n - 1, &byte, 1, true) == 1;
+	return read_slice(cs, s, from + n - 1, &byte, 1, true) != -EAGAIN;
 }
 
 /* ---- system calls -------------------------------------------------------- */
@@ -252,7 +261,7 @@ static int send_slice(struct conn *c, size_t *sent)
 	off_t pos = slice->pos + c->cursor.spliced;
 	ssize_t put;
 
-	if (!is_cached(slice, c->cursor.spliced, (int32_t)n)) {
+	if (!is_cached(c->home, slice, c->cursor.spliced, (int32_t)n)) {
 		warm_up(c, s);
 		return 0;
 	}
