@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "conf.h"
 #include "unit.h"
 
-static char path[] = "/tmp/raftmq-conf-test.XXXXXX";
+static int load_text(struct conf *c, const char *text)
+{
+	char path[] = "/tmp/raftmq-conf-test.XXXXXX";
+	int fd = mkstemp(path), rv;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+	close(fd);
+	rv = conf_load(c, path);
+	unlink(path);
+	return rv;
+}
 
 static struct conf *load(const char *file, int *rv)
 {
 	struct conf *c = conf_new();
 
-	if (file) {
-		int fd = mkstemp(path);
-
-		ck_assert_int_ge(fd, 0);
-		ck_assert_int_eq(write(fd, file, strlen(file)),
-				 (int)strlen(file));
-		close(fd);
-		*rv = conf_load(c, path);
-		unlink(path);
-	} else {
-		*rv = conf_load(c, NULL);
-	}
+	*rv = file ? load_text(c, file) : conf_load(c, NULL);
 	return c;
 }
 
@@ -54,15 +53,12 @@ TEST(conf_flag_over_environment_over_file_over_default)
 	const char *file = "num.partitions=2\nnode.id = 5\n"
 			   "log.level=warn\nmin.insync.replicas=1\n";
 	struct conf *c = conf_new();
-	int fd = mkstemp(path), rv;
+	int rv;
 
-	ck_assert_int_eq(write(fd, file, strlen(file)), (int)strlen(file));
-	close(fd);
 	setenv("RAFTMQ_NUM_PARTITIONS", "3", 1);
 	setenv("RAFTMQ_LOG_LEVEL", "debug", 1);
 	conf_flag(c, "num.partitions", "4", "-D");
-	rv = conf_load(c, path);
-	unlink(path);
+	rv = load_text(c, file);
 	ck_assert_msg(rv == 0, "%s", conf_faults(c));
 	ck_assert_str_eq(value(c, SETTING_NUM_PARTITIONS), "4");
 	ck_assert_str_eq(conf_settings(c)->sources[SETTING_NUM_PARTITIONS],

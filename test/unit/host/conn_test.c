@@ -196,7 +196,8 @@ TEST(conn_frame_in_single_bytes)
 		spin();
 	}
 	ck_assert_int_eq(requests_n, 1);
-	ck_assert_int_eq(memcmp(first()->frame, "xyz", 3), 0);
+	ck_assert_int_eq(memcmp(list_entry(requests.next, struct request, link)
+					->frame, "xyz", 3), 0);
 	buf_fini(&b);
 	end();
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "exposition.h"
 #include "sink.h"
 #include "unit.h"
