@@ -141,15 +141,11 @@ static void fail_all(struct broker *b, enum kerr error)
 
 void coordinator_free(struct coordinator *c)
 {
-	for (struct map_iter i = map_first(&c->parked); i.at; map_next(&i)) {
-		struct list *head = i.value;
-
-		for (struct list *l; (l = list_pop(head));)
-			request_free(list_entry(l, struct parked, link)->rq);
-		mem_free(head);
-	}
-	for (struct list *l; (l = list_pop(&c->id_waiters));)
-		request_free(list_entry(l, struct request, link));
+	if (!c)
+		return;
+	/* what is parked went with its request, which the broker held */
+	for (struct map_iter i = map_first(&c->parked); i.at; map_next(&i))
+		mem_free(i.value);
 	map_fini(&c->parked);
 	sessions_free(c->sessions);
 	mem_free(c);
