@@ -248,7 +248,8 @@ static void load_env(struct conf *c)
 		key = key_of_env(c, entry);
 		if (key)
 			put_key(c, FROM_ENV, key, strchr(entry, '=') + 1,
-				arena_printf(&c->arena, "env %.*s", name_n, *e));
+				arena_printf(&c->arena, "env %.*s", name_n,
+					     *e));
 		else if (!is_service_link(entry))
 			buf_printf(&c->warnings, "env: %.*s is ignored: there "
 						 "is no such setting\n",

@@ -42,7 +42,7 @@ struct conn_limits {
 	int32_t requests_max;      /* under way on one connection */
 	int64_t request_bytes_max; /* of requests under way on one connection */
 	int64_t answer_bytes_max;  /* waiting for one slow client */
-	int64_t memory_max;        /* of requests of the whole thread; -1 none */
+	int64_t memory_max;        /* of the whole thread; -1 none */
 	int64_t idle_ms;
 	int64_t read_ms; /* for one request; and 1 s more for each MiB */
 };

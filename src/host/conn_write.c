@@ -22,10 +22,10 @@
 #define WARM_BYTES (1 << 20)  /* read ahead by the pool */
 
 /* Straight from the file: a slice of another shard's log is read here too. */
-static int64_t read_slice(const struct conns *cs, const struct log_slice *s,
-			  int32_t from, void *p, size_t n, bool nowait)
+static int64_t read_now(const struct conns *cs, const struct log_slice *s,
+			int32_t from, void *p, size_t n)
 {
-	return cs->disk->read(s->file, s->pos + from, p, n, nowait);
+	return cs->disk->read(s->file, s->pos + from, p, n, true);
 }
 
 /* ---- what comes next ----------------------------------------------------- */
@@ -46,7 +46,7 @@ static bool copy_slice(struct conn *c, struct batch_out *out,
 
 	if (n > COPY_MAX || out->copied + n > SCRATCH_SLICES)
 		return false;
-	if (read_slice(c->home, s->ref, from, p, n, true) != (int64_t)n)
+	if (read_now(c->home, s->ref, from, p, n) != (int64_t)n)
 		return false;
 	out->v[out->n++] = (struct iovec){ p, n };
 	out->copied += n;
@@ -160,8 +160,8 @@ static void read_ahead(struct job *j)
 		size_t n = min_of(step, (size_t)(end - at));
 
 		/* an error shows itself again, to sendfile */
-		if (read_slice(w->home, w->slice, at, p, n, false) <
-		    (int64_t)n)
+		if (w->home->disk->read(w->slice->file, w->slice->pos + at, p,
+					n, false) < (int64_t)n)
 			break;
 	}
 	mem_free(p);
@@ -203,9 +203,9 @@ static bool is_cached(const struct conns *cs, const struct log_slice *s,
 	uint8_t byte;
 
 	for (int32_t at = from; at < from + n; at += PROBE_STEP)
-		if (read_slice(cs, s, at, &byte, 1, true) == -EAGAIN)
+		if (read_now(cs, s, at, &byte, 1) == -EAGAIN)
 			return false;
-	return read_slice(cs, s, from + n - 1, &byte, 1, true) != -EAGAIN;
+	return read_now(cs, s, from + n - 1, &byte, 1) != -EAGAIN;
 }
 
 /* ---- system calls -------------------------------------------------------- */

@@ -212,14 +212,14 @@ static int take_meta(struct datadir *d, struct arena *a, const char **why)
 
 	if (rv == -ENOENT)
 		return make_meta(d, a, why);
-	if (rv < 0) {
-		*why = arena_printf(a, "%s/meta %s", d->path,
-				    rv == -EBADMSG ? "is damaged; restore it, or "
-						     "start this node anew in "
-						     "an empty directory"
-						   : strerror(-rv));
+	if (rv == -EBADMSG)
+		*why = arena_printf(a, "%s/meta is damaged; restore it, or "
+				       "start this node anew in an empty "
+				       "directory", d->path);
+	else if (rv < 0)
+		*why = arena_printf(a, "%s/meta %s", d->path, strerror(-rv));
+	if (rv < 0)
 		return rv;
-	}
 	if (m.version != FORMAT || m.node != d->node) {
 		*why = m.version != FORMAT
 			? arena_printf(a, "%s was written in format %" PRId64

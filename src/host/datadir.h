@@ -18,7 +18,7 @@ struct datadir {
 	int dir_fd, lock_fd;
 	int32_t node;
 	struct uuid cluster;   /* zero until known */
-	struct uuid directory; /* made once; tells a wiped disk from an old one */
+	struct uuid directory; /* made once: a wiped disk has another */
 	bool fresh;            /* made just now */
 };
 

@@ -69,7 +69,7 @@ static int64_t file_read(struct file *f, int64_t pos, void *p, size_t n,
 		if (got > 0) {
 			have += (size_t)got;
 		} else if (nowait && errno == EOPNOTSUPP) {
-			nowait = false; /* file systems without it (old overlay) */
+			nowait = false; /* a file system without it */
 		} else if (errno != EINTR) {
 			return -errno;
 		}

@@ -36,7 +36,8 @@ bool endpoint_parse(struct str text, bool port_zero, struct endpoint *out,
 
 	*why = NULL;
 	if (!colon) {
-		*why = arena_printf(a, "'%.*s' is not HOST:PORT", STR_ARG(text));
+		*why = arena_printf(a, "'%.*s' is not HOST:PORT",
+				    STR_ARG(text));
 		return false;
 	}
 	host = (struct str){ text.p, (int32_t)(colon - text.p) };

@@ -132,10 +132,12 @@ void exposition_merge(const struct bytes *parts, int n, struct buf *out)
 }
 
 void exposition_put(struct buf *out, const char *name, const char *kind,
-		    const char *help, const char *labels, double value)
+		    const char *help, double value)
 {
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s%s ", name, help, name,
-		   kind, name, labels ? labels : "");
+	int n = (int)strcspn(name, "{");
+
+	buf_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n%s ", n, name, help,
+		   n, name, kind, name);
 	exposition_value(out, value);
 	buf_put_u8(out, '\n');
 }

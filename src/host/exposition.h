@@ -11,9 +11,9 @@
 #include <raftmq/base.h>
 
 void exposition_merge(const struct bytes *parts, int n, struct buf *out);
-/* "# HELP" and "# TYPE" and one sample; labels NULL or "{a=\"b\"}" */
+/* "# HELP" and "# TYPE" and one sample; name may end in "{label=\"value\"}" */
 void exposition_put(struct buf *out, const char *name, const char *kind,
-		    const char *help, const char *labels, double value);
+		    const char *help, double value);
 void exposition_value(struct buf *out, double value);
 
 #endif

@@ -90,7 +90,7 @@ bool hello_decode(const uint8_t *body, size_t n, struct hello *h)
 	h->joins = read_u8(&r) != 0;
 	h->address = get_str(&r);
 	return !r.bad && h->node >= 0 && h->purpose >= HELLO_QUORUM &&
-	       h->purpose <= HELLO_DATA && h->thread >= 0 && h->shards > 0;
+	       h->purpose <= HELLO_JOIN && h->thread >= 0 && h->shards > 0;
 }
 
 void hello_answer_encode(struct buf *out, const struct hello_answer *a)
@@ -114,7 +114,7 @@ bool hello_answer_decode(const uint8_t *body, size_t n, struct hello_answer *a)
 	if (!is_ours(&r))
 		return false;
 	error = read_i16(&r);
-	a->error = error >= 0 && error <= HELLO_MALFORMED
+	a->error = error >= 0 && error <= HELLO_TRY_AGAIN
 			   ? (enum hello_error)error : HELLO_MALFORMED;
 	a->node = read_i32(&r);
 	a->cluster = get_uuid(&r);

@@ -25,6 +25,7 @@ enum hello_purpose {
 	HELLO_BULK = 2,    /* the same, snapshots */
 	HELLO_CONTROL = 3, /* requests to thread 0 */
 	HELLO_DATA = 4,    /* requests to a shard */
+	HELLO_JOIN = 5,    /* only the answer is wanted: let me be a member */
 };
 enum hello_error {
 	HELLO_WELCOME = 0,
@@ -33,6 +34,8 @@ enum hello_error {
 	HELLO_SAME_NODE,
 	HELLO_UNKNOWN_NODE,
 	HELLO_MALFORMED,
+	HELLO_NOT_LEADER, /* join: text is the quorum leader's HOST:PORT */
+	HELLO_TRY_AGAIN,  /* join: not now */
 };
 struct hello {
 	struct uuid cluster; /* zero: not known yet */

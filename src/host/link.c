@@ -34,7 +34,7 @@ struct link {
 	uv_poll_t *poll; /* NULL unless connecting or later */
 	int events;
 	bool blocked;
-	struct list queued, sent; /* asks: not written yet; in order of answers */
+	struct list queued, sent; /* asks; sent: in the order of answers */
 	int32_t correlation;
 	struct buf out, in;
 	size_t out_at;

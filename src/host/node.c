@@ -38,6 +38,20 @@ static int64_t number(const struct node *n, enum setting_id id)
 
 /* ---- what threads are told ----------------------------------------------- */
 
+/* What other brokers dial; lives as long as the node. */
+static struct str own_address(struct node *n)
+{
+	struct buf b = { 0 };
+	struct str text = STR("");
+
+	if (n->info.peer_host) {
+		endpoint_print(&b, n->info.peer_host, n->info.peer_port);
+		text = str_printf(&n->arena, "%s", buf_c(&b));
+	}
+	buf_fini(&b);
+	return text;
+}
+
 void node_fill_thread(struct node *n, struct thread *t)
 {
 	int64_t memory = number(n, SETTING_QUEUED_MAX_REQUEST_BYTES);
@@ -46,8 +60,8 @@ void node_fill_thread(struct node *n, struct thread *t)
 	t->conns.disk = n->disk->ops;
 	t->conns.limits = (struct conn_limits){
 		.frame_max = number(n, SETTING_SOCKET_REQUEST_MAX_BYTES),
-		.requests_max = (int32_t)number(n,
-						SETTING_CONNECTION_MAX_REQUESTS),
+		.requests_max =
+			(int32_t)number(n, SETTING_CONNECTION_MAX_REQUESTS),
 		.request_bytes_max =
 			number(n, SETTING_CONNECTION_MAX_REQUEST_BYTES),
 		.answer_bytes_max =
@@ -66,11 +80,7 @@ void node_fill_thread(struct node *n, struct thread *t)
 		.thread = (int16_t)t->index,
 		.shards = (int16_t)n->plan->shards,
 		.joins = n->plan->join.host != NULL,
-		.address = str_of(n->info.peer_host
-					  ? arena_printf(&n->arena, "%s:%d",
-							 n->info.peer_host,
-							 (int)n->info.peer_port)
-					  : ""),
+		.address = own_address(n),
 	};
 }
 
@@ -332,7 +342,7 @@ static void prepare_peers(struct node *n)
 		.self = n->plan->id, .shards = (int16_t)n->plan->shards,
 		.hooks = { .ctx = n, .knows = node_knows,
 			   .cluster = node_cluster_id, .welcome = on_broker,
-			   .wake = thread_wake },
+			   .join = node_let_join, .wake = thread_wake },
 	};
 	peers_init(&n->peers);
 }
@@ -363,6 +373,8 @@ static void start_quorum(struct node *n)
 	node_limits(n);
 	if (n->peers.listener.open && listener_start(&n->peers.listener, 128))
 		fatal("listen on the peer listener");
+	if (n->plan->join.host)
+		node_join(n);
 }
 
 static void deliver_opened(void *owner, void *body)
@@ -398,6 +410,7 @@ static int open_threads(struct node *n)
 	n->listeners = mem_zalloc((size_t)n->plan->listeners_n *
 				  sizeof(*n->listeners));
 	timer_init(&n->hand_over, NULL);
+	timer_init(&n->join, NULL);
 	prepare_peers(n);
 	return bind_listeners(n);
 }
@@ -455,6 +468,7 @@ static void close_parts(struct node *n)
 	if (n->disk)
 		disk_file_free(n->disk);
 	gate_fini(&n->gate);
+	endpoint_fini(&n->next);
 	mem_free(n->threads);
 	mem_free(n->listeners);
 	datadir_close(&n->dir);

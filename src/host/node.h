@@ -7,7 +7,7 @@
  * 2. Clients are accepted once the broker is registered and caught up, not
  *    before; the ready line is printed then.
  *
- *	opening --> joining --> serving --> draining --> handing over --> closing
+ * opening -> joining -> serving -> draining -> handing over -> closing
  */
 #ifndef HOST_NODE_H
 #define HOST_NODE_H
@@ -55,6 +55,8 @@ struct node {
 	struct http *http;
 	uv_signal_t signals[3];
 	struct timer hand_over;
+	struct timer join;    /* until the quorum has us */
+	struct endpoint next; /* whom to ask, if not plan->join */
 	int64_t started_ms;
 };
 
@@ -82,6 +84,10 @@ int64_t node_next_tick(const struct node *n);
 bool node_knows(void *node, int32_t peer);
 struct uuid node_cluster_id(void *node);
 void node_limits(struct node *n); /* settings that may change at run time */
+
+/* join.c */
+void node_join(struct node *n); /* asks until the quorum has us */
+void node_let_join(void *node, const struct hello *h, struct joiner *j);
 
 /* stop.c */
 void node_watch_signals(struct node *n);

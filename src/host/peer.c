@@ -22,6 +22,10 @@ struct greeting {
 	uint8_t in[4 + HELLO_MAX];
 	size_t have;
 	struct timer timer;
+	struct joiner *joiner; /* whom we still owe an answer */
+};
+struct joiner {
+	struct greeting *greeting; /* NULL: it went away */
 };
 
 void peers_init(struct peers *ps)
@@ -39,6 +43,8 @@ static void end(struct greeting *g, bool handed_on)
 {
 	list_remove(&g->link);
 	g->home->greetings_n--;
+	if (g->joiner)
+		g->joiner->greeting = NULL;
 	wheel_disarm(&g->timer);
 	uv_close((uv_handle_t *)&g->poll, free_greeting);
 	if (!handed_on)
@@ -69,8 +75,8 @@ static enum hello_error judge(const struct peers *ps, const struct hello *h,
 			 (int)ps->self);
 		return HELLO_SAME_NODE;
 	}
-	if (!ps->hooks.knows(ps->hooks.ctx, h->node) &&
-	    !(h->joins && h->purpose == HELLO_CONTROL)) {
+	if (h->purpose != HELLO_JOIN &&
+	    !ps->hooks.knows(ps->hooks.ctx, h->node)) {
 		snprintf(why, 256, "node %d is not a member of this cluster",
 			 (int)h->node);
 		return HELLO_UNKNOWN_NODE;
@@ -90,6 +96,30 @@ static bool answer(struct greeting *g, const struct hello_answer *a)
 		n = -1;
 	buf_fini(&out);
 	return n > 0;
+}
+
+static void begin_join(struct greeting *g, const struct hello *h)
+{
+	uv_poll_stop(&g->poll);
+	g->joiner = mem_zalloc(sizeof(*g->joiner));
+	g->joiner->greeting = g;
+	g->home->hooks.join(g->home->hooks.ctx, h, g->joiner);
+}
+
+void peers_joined(struct joiner *j, enum hello_error error, struct str text)
+{
+	struct greeting *g = j->greeting;
+	struct hello_answer a = { .error = error, .text = text };
+
+	mem_free(j);
+	if (!g)
+		return;
+	g->joiner = NULL;
+	a.node = g->home->self;
+	a.shards = g->home->shards;
+	a.cluster = g->home->hooks.cluster(g->home->hooks.ctx);
+	answer(g, &a);
+	end(g, false);
 }
 
 static void take_hello(struct greeting *g, const uint8_t *body, size_t n)
@@ -112,6 +142,10 @@ static void take_hello(struct greeting *g, const uint8_t *body, size_t n)
 		trace_error("peer", "connection of a broker refused",
 			    "from=%s node=%d why=\"%s\"", g->host, (int)h.node,
 			    why);
+	if (!a.error && h.purpose == HELLO_JOIN) {
+		begin_join(g, &h);
+		return;
+	}
 	if (!answer(g, &a) || a.error) {
 		end(g, false);
 		return;

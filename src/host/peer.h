@@ -4,7 +4,7 @@
  * decides, answers, and hands the connection to the thread it is for. Thread 0.
  *
  * 1. Only a node that the cluster or `peers` knows is let in, under its number;
- *    one that says it joins may only make control requests.
+ *    one that is not known may only ask to join.
  * 2. A hello must be whole within 5 s and 1 KiB; at most 64 wait at once.
  */
 #ifndef HOST_PEER_H
@@ -16,6 +16,7 @@
 #include "hello.h"
 #include "listener.h"
 
+struct joiner;
 struct peer_hooks {
 	void *ctx;
 	bool (*knows)(void *ctx, int32_t node);
@@ -23,6 +24,8 @@ struct peer_hooks {
 	/* takes the descriptor; the hello is a loan */
 	void (*welcome)(void *ctx, const struct conn_origin *o,
 			const struct hello *h);
+	/* somebody wants to be a member: answered by peers_joined, once */
+	void (*join)(void *ctx, const struct hello *h, struct joiner *j);
 	void (*wake)(void *ctx);
 };
 struct peers {
@@ -39,6 +42,7 @@ struct peers {
 void peers_init(struct peers *ps);
 void peers_accept(void *peers, struct listener *l, int fd,
 		  const struct sockaddr_storage *from);
+void peers_joined(struct joiner *j, enum hello_error error, struct str text);
 void peers_close(struct peers *ps);
 
 #endif

@@ -179,7 +179,8 @@ static void check_member(struct maker *m)
 static int rank_on_host(const struct plan *p, int *same)
 {
 	const struct quorum_peer *own = own_peer(p);
-	size_t n = own ? (size_t)(strrchr(own->address, ':') - own->address) : 0;
+	const char *colon = own ? strrchr(own->address, ':') : NULL;
+	size_t n = own ? (size_t)(colon - own->address) : 0;
 	int rank = 0;
 
 	*same = 0;

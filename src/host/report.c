@@ -269,10 +269,10 @@ static void put_memory(struct buf *out)
 
 	if (f && fscanf(f, "%ld %ld", &total, &resident) == 2) {
 		exposition_put(out, "process_virtual_memory_bytes", "gauge",
-			       "Virtual memory.", NULL,
+			       "Virtual memory.",
 			       (double)total * (double)page);
 		exposition_put(out, "process_resident_memory_bytes", "gauge",
-			       "Resident memory.", NULL,
+			       "Resident memory.",
 			       (double)resident * (double)page);
 	}
 	if (f)
@@ -286,19 +286,19 @@ static void put_process(const struct node *n, struct buf *out)
 
 	if (getrusage(RUSAGE_SELF, &u) == 0)
 		exposition_put(out, "process_cpu_seconds_total", "counter",
-			       "User and system time.", NULL,
+			       "User and system time.",
 			       (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 			       (double)(u.ru_utime.tv_usec +
 					u.ru_stime.tv_usec) / 1e6);
 	put_memory(out);
 	exposition_put(out, "process_open_fds", "gauge",
-		       "Open file descriptors.", NULL, (double)count_files());
+		       "Open file descriptors.", (double)count_files());
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
 		exposition_put(out, "process_max_fds", "gauge",
-			       "Largest number of file descriptors.", NULL,
+			       "Largest number of file descriptors.",
 			       (double)files.rlim_cur);
 	exposition_put(out, "process_start_time_seconds", "gauge",
-		       "Start, in seconds since 1970.", NULL,
+		       "Start, in seconds since 1970.",
 		       (double)(clock_wall_ms() - clock_now_ms() +
 				n->started_ms) / 1000);
 }
@@ -308,18 +308,18 @@ static void put_raft(const struct node *n, struct buf *out)
 	const struct quorum *q = n->quorum;
 
 	exposition_put(out, "raftmq_raft_term", "gauge", "Term of the quorum.",
-		       NULL, (double)quorum_term(q));
+		       (double)quorum_term(q));
 	exposition_put(out, "raftmq_raft_commit_index", "gauge",
-		       "Last entry of the agreed log that is committed.", NULL,
+		       "Last entry of the agreed log that is committed.",
 		       (double)quorum_commit_index(q));
 	exposition_put(out, "raftmq_raft_applied_index", "gauge",
 		       "Last entry of the agreed log that is applied here.",
-		       NULL, (double)quorum_applied_index(q));
+		       (double)quorum_applied_index(q));
 	exposition_put(out, "raftmq_raft_leader", "gauge",
-		       "Node id of the quorum leader; -1 unknown.", NULL,
+		       "Node id of the quorum leader; -1 unknown.",
 		       (double)quorum_leader(q));
 	exposition_put(out, "raftmq_controller_is_leader", "gauge",
-		       "1 on the quorum leader.", NULL,
+		       "1 on the quorum leader.",
 		       quorum_role(q) == QUORUM_LEADER);
 }
 
@@ -327,22 +327,22 @@ void report_metrics(struct node *n, struct buf *out)
 {
 	int64_t total, usable;
 
-	exposition_put(out, "raftmq_build_info", "gauge", "Always 1.",
-		       "{version=\"" HOST_VERSION "\"}", 1);
+	exposition_put(out, "raftmq_build_info{version=\"" HOST_VERSION "\"}",
+		       "gauge", "Always 1.", 1);
 	exposition_put(out, "raftmq_broker_state", "gauge",
 		       "0 opening, 1 joining, 2 serving, 3 draining, 4 handing "
-		       "over, 5 closing.", NULL, n->state);
+		       "over, 5 closing.", n->state);
 	exposition_put(out, "raftmq_connections", "gauge",
-		       "Connections of clients.", NULL, (double)n->gate.total);
+		       "Connections of clients.", (double)n->gate.total);
 	exposition_put(out, "raftmq_connections_refused_total", "counter",
-		       "Connections of clients over a limit.", NULL,
+		       "Connections of clients over a limit.",
 		       (double)n->gate.refused);
 	if (n->disk->ops->space(n->disk, &total, &usable) == 0) {
 		exposition_put(out, "raftmq_disk_total_bytes", "gauge",
 			       "Size of the data directory's file system.",
-			       NULL, (double)total);
+			       (double)total);
 		exposition_put(out, "raftmq_disk_free_bytes", "gauge",
-			       "What is left of it.", NULL, (double)usable);
+			       "What is left of it.", (double)usable);
 	}
 	put_raft(n, out);
 	put_process(n, out);

@@ -68,6 +68,7 @@ void node_close(struct node *n, int status)
 	n->state = NODE_CLOSING;
 	n->status = status;
 	wheel_disarm(&n->hand_over);
+	wheel_disarm(&n->join);
 	close_listeners(n);
 	peers_close(&n->peers);
 	for (int i = 1; i < n->threads_n; i++)

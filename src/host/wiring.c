@@ -94,6 +94,8 @@ bool node_knows(void *node, int32_t peer)
 	for (int i = 0; members == 0 && i < n->plan->peers_n; i++)
 		if (n->plan->peers[i].id == peer)
 			return true;
+	if (members == 0 && n->plan->join.host)
+		return true; /* whoever brings us the agreed log */
 	return cluster_broker(quorum_cluster(n->quorum), peer) != NULL;
 }
 

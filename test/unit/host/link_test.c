@@ -300,17 +300,6 @@ TEST_TIMES(peer_refuses_whom_it_does_not_know, 3)
 	end();
 }
 
-TEST(peer_lets_in_a_joiner_for_control_only)
-{
-	begin();
-	links.self.node = 7;
-	links.self.joins = true;
-	links.self.cluster = (struct uuid){ { 0 } };
-	ask(2, "one", 2000);
-	ck_assert(noted("error EACCES of one"));
-	end();
-}
-
 TEST(peer_gives_up_on_what_is_no_hello)
 {
 	begin();
