@@ -157,10 +157,17 @@ void quorum_read(struct quorum *q, void (*done)(void *ctx, bool ok), void *ctx);
 
 /* ---- members ------------------------------------------------------------- */
 
-enum quorum_change {
+enum quorum_change_kind {
 	QUORUM_ADD,     /* a stand-by: sees the log, does not vote */
 	QUORUM_PROMOTE, /* a stand-by that is up to date becomes a voter */
 	QUORUM_REMOVE,
+};
+struct quorum_change {
+	enum quorum_change_kind kind;
+	int32_t id;
+	const char *address; /* of ADD */
+	void (*done)(void *ctx, int error);
+	void *ctx;
 };
 /*
  * Leader only, one at a time. done(error) once: 0 applied here; -EPERM not
@@ -168,11 +175,9 @@ enum quorum_change {
  * -EAGAIN the stand-by lags: try again; -EEXIST; -ENOENT; -EINVAL would leave
  * fewer than three voters, or would remove the leader; -ECANCELED leadership
  * was lost, outcome unknown.
- * A removed node is not told: stop it. address is for ADD alone.
+ * A removed node is not told: stop it.
  */
-void quorum_change(struct quorum *q, enum quorum_change what, int32_t id,
-		   const char *address, void (*done)(void *ctx, int error),
-		   void *ctx);
+void quorum_change(struct quorum *q, const struct quorum_change *c);
 
 struct quorum_member { /* for DescribeQuorum and quorum status */
 	int32_t id;

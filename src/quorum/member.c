@@ -30,45 +30,44 @@ static int voters(const struct quorum *q)
 }
 
 /* 0, or why this change cannot be made at all, or not now. */
-static int fault(struct quorum *q, enum quorum_change what, int32_t id,
-		 const char *address)
+static int fault(struct quorum *q, const struct quorum_change *x)
 {
-	const struct raft_server *s = find(q, id);
+	const struct raft_server *s = find(q, x->id);
 	struct guard_change g = { .own_term_committed = q->own_term_applied,
 				  .voters_before = voters(q) };
 	int after = g.voters_before;
 
-	if (id < 0 || id == INT32_MAX)
+	if (x->id < 0 || x->id == INT32_MAX)
 		return -EINVAL;
-	if (what == QUORUM_ADD && s)
+	if (x->kind == QUORUM_ADD && s)
 		return -EEXIST;
-	if (what == QUORUM_ADD && (!address || !*address ||
-				   strlen(address) > QUORUM_ADDRESS_MAX ||
+	if (x->kind == QUORUM_ADD && (!x->address || !*x->address ||
+				   strlen(x->address) > QUORUM_ADDRESS_MAX ||
 				   q->raft.configuration.n >=
 					   QUORUM_MEMBERS_MAX))
 		return -EINVAL;
-	if (what != QUORUM_ADD && !s)
+	if (x->kind != QUORUM_ADD && !s)
 		return -ENOENT;
-	if (what == QUORUM_PROMOTE && s->role == RAFT_VOTER)
+	if (x->kind == QUORUM_PROMOTE && s->role == RAFT_VOTER)
 		return -EEXIST;
-	if (what == QUORUM_REMOVE && id == q->id)
+	if (x->kind == QUORUM_REMOVE && x->id == q->id)
 		return -EINVAL;
-	if (what == QUORUM_PROMOTE)
+	if (x->kind == QUORUM_PROMOTE)
 		after++;
-	if (what == QUORUM_REMOVE && s->role == RAFT_VOTER)
+	if (x->kind == QUORUM_REMOVE && s->role == RAFT_VOTER)
 		after--;
 	g.voters_after = after;
 	if (guard_change_fault(&q->raft, &g))
 		return guard_change_fault(&q->raft, &g);
-	if (what == QUORUM_PROMOTE &&
-	    !guard_is_up_to_date(&q->raft, raft_id_of(id), PROMOTE_SLACK))
+	if (x->kind == QUORUM_PROMOTE &&
+	    !guard_is_up_to_date(&q->raft, raft_id_of(x->id), PROMOTE_SLACK))
 		return -EAGAIN;
 	return 0;
 }
 
 /* The configuration after the change; the order of servers is kept. */
-static int build(struct quorum *q, enum quorum_change what, int32_t id,
-		 const char *address, struct raft_configuration *out)
+static int build(struct quorum *q, const struct quorum_change *x,
+		 struct raft_configuration *out)
 {
 	const struct raft_configuration *c = &q->raft.configuration;
 	int rc = 0;
@@ -76,26 +75,25 @@ static int build(struct quorum *q, enum quorum_change what, int32_t id,
 	raft_configuration_init(out);
 	for (unsigned i = 0; i < c->n && !rc; i++) {
 		const struct raft_server *s = &c->servers[i];
-		bool it = s->id == raft_id_of(id);
+		bool it = s->id == raft_id_of(x->id);
 
-		if (it && what == QUORUM_REMOVE)
+		if (it && x->kind == QUORUM_REMOVE)
 			continue;
 		rc = raft_configuration_add(out, s->id, s->address,
 					    it ? RAFT_VOTER : s->role);
 	}
-	if (!rc && what == QUORUM_ADD)
-		rc = raft_configuration_add(out, raft_id_of(id), address,
-					    RAFT_STANDBY);
+	if (!rc && x->kind == QUORUM_ADD)
+		rc = raft_configuration_add(out, raft_id_of(x->id),
+					    x->address, RAFT_STANDBY);
 	return rc ? -EEXIST : 0; /* the address is another member's */
 }
 
-static int submit(struct quorum *q, enum quorum_change what, int32_t id,
-		  const char *address)
+static int submit(struct quorum *q, const struct quorum_change *x)
 {
 	struct raft_configuration c;
 	struct raft_entry e = { .type = RAFT_CHANGE };
 	int64_t index;
-	int rc = build(q, what, id, address, &c);
+	int rc = build(q, x, &c);
 
 	if (!rc && raft_configuration_encode(&c, &e.buf))
 		fatal("out of memory");
@@ -110,31 +108,29 @@ static int submit(struct quorum *q, enum quorum_change what, int32_t id,
 	return rc ? -EBUSY : 0;
 }
 
-void quorum_change(struct quorum *q, enum quorum_change what, int32_t id,
-		   const char *address, void (*done)(void *ctx, int error),
-		   void *ctx)
+void quorum_change(struct quorum *q, const struct quorum_change *x)
 {
 	int rc;
 
 	assert(!q->stepping && !q->applying);
 	if (q->role != QUORUM_LEADER) {
-		done(ctx, -EPERM);
+		x->done(x->ctx, -EPERM);
 		return;
 	}
-	rc = q->change.active ? -EBUSY : fault(q, what, id, address);
+	rc = q->change.active ? -EBUSY : fault(q, x);
 	if (!rc) {
-		q->change.done = done;
-		q->change.ctx = ctx;
+		q->change.done = x->done;
+		q->change.ctx = x->ctx;
 		q->change.active = true;
-		rc = submit(q, what, id, address);
+		rc = submit(q, x);
 		if (rc)
 			q->change.active = false;
 	}
 	if (rc)
-		done(ctx, rc);
+		x->done(x->ctx, rc);
 	else
-		trace_info("quorum", "members change", "node=%d what=%d", id,
-			   (int)what);
+		trace_info("quorum", "members change", "node=%d kind=%d",
+			   x->id, (int)x->kind);
 }
 
 static void finish(struct quorum *q, int error)

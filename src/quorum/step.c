@@ -332,7 +332,7 @@ static void receive_append(struct quorum *q, struct raft_message *m)
 		ae.prev_log_term = at[n - 1].term;
 		at += n;
 		left -= n;
-		/* if it was refused, so will be the rest: one answer is enough */
+		/* if it was refused, so will be the rest: answer once */
 	} while (left && step_term_at(q, (int64_t)ae.prev_log_index) ==
 				 ae.prev_log_term);
 }

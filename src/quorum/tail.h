@@ -23,8 +23,8 @@ struct entry {
 struct tail {
 	struct entry **ring;
 	size_t cap, head, n; /* cap is a power of two */
-	int64_t first;       /* index of the first one, or of the next if none */
-	int64_t bytes;       /* of the data */
+	int64_t first; /* index of the first one, or of the next if none */
+	int64_t bytes; /* of the data */
 };
 
 void tail_init(struct tail *t, int64_t first);

@@ -633,7 +633,9 @@ bool sim_settled(struct sim *s, void *unused)
 static void encode_command(struct sim *s, struct buf *out, uint64_t cookie,
 			   int32_t extra)
 {
-	struct producer_ids_allocate ids = { .count = 1 + (int32_t)below(s, 9) };
+	struct producer_ids_allocate ids = {
+		.count = 1 + (int32_t)below(s, 9),
+	};
 	char group[32];
 	char *text;
 	struct offsets_commit_partition p = { .leader_epoch = -1 };
@@ -730,7 +732,7 @@ static void on_changed(void *ctx, int error)
 		s->counts.changes_ok++;
 }
 
-void sim_change(struct sim *s, enum quorum_change what, int node)
+void sim_change(struct sim *s, enum quorum_change_kind kind, int node)
 {
 	struct node *n;
 	char address[24];
@@ -742,8 +744,8 @@ void sim_change(struct sim *s, enum quorum_change what, int node)
 	n = &s->nodes[leader];
 	snprintf(address, sizeof(address), "node%d:9", node);
 	turn_begin(n);
-	if (quorum_role(n->q) == QUORUM_LEADER)
-		quorum_change(n->q, what, node, address, on_changed, s);
+	quorum_change(n->q, &(struct quorum_change){ kind, node, address,
+						     on_changed, s });
 	turn_end(n);
 }
 

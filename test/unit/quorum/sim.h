@@ -71,7 +71,7 @@ bool sim_settled(struct sim *s, void *unused);
 
 void sim_propose(struct sim *s, int node, int32_t extra_bytes);
 void sim_read(struct sim *s, int node);
-void sim_change(struct sim *s, enum quorum_change what, int node);
+void sim_change(struct sim *s, enum quorum_change_kind kind, int node);
 
 struct sim_counts {
 	int64_t proposed, acked, refused, unknown, applied;

@@ -103,7 +103,7 @@ static void crash_or_start(struct chaos *c)
 
 static void change(struct chaos *c)
 {
-	static const enum quorum_change what[] = {
+	static const enum quorum_change_kind what[] = {
 		QUORUM_ADD, QUORUM_ADD, QUORUM_PROMOTE, QUORUM_PROMOTE,
 		QUORUM_REMOVE,
 	};
