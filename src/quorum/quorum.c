@@ -322,7 +322,7 @@ void quorum_try_transfer(struct quorum *q)
 	raft_id to;
 
 	if (!q->transfer_until_ms || q->role != QUORUM_LEADER ||
-	    q->gathering.n || raft_transferee(&q->raft))
+	    raft_transferee(&q->raft))
 		return;
 	if (q->now_ms >= q->transfer_until_ms) {
 		trace_warn("quorum", "handing over failed", "to=%d",
@@ -330,6 +330,11 @@ void quorum_try_transfer(struct quorum *q)
 		q->transfer_until_ms = 0;
 		return;
 	}
+	/* what was accepted before should be answered before; with a full
+	 * disk it cannot be */
+	if (!q->full_retry_ms &&
+	    (q->gathering.n || q->flight.n || q->reads.n))
+		return;
 	to = guard_transfer_target(&q->raft, q->transfer_to < 0 ?
 				   0 : raft_id_of(q->transfer_to));
 	if (to && !step_transfer(q, to))
