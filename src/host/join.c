@@ -213,7 +213,9 @@ void node_let_join(void *node, const struct hello *h, struct joiner *j)
 	endpoint_fini(&e);
 	trace_info("join", "a node joins", "node=%d address=%.*s",
 		   (int)h->node, STR_ARG(h->address));
-	quorum_change(n->quorum, QUORUM_ADD, h->node,
-		      str_c(&a, h->address), on_changed, j);
+	quorum_change(n->quorum, &(struct quorum_change){
+		.kind = QUORUM_ADD, .id = h->node,
+		.address = str_c(&a, h->address), .done = on_changed,
+		.ctx = j });
 	arena_fini(&a);
 }
