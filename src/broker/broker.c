@@ -3,7 +3,7 @@
  * broker: one thread's broker, from opening to closing, and its place in the
  * loop of whoever drives it. What it does stands in dispatch.c and handle/.
  */
-#include "inside.h"
+#include "control.h"
 #include "shard.h"
 
 int broker_open(struct broker **out, const struct broker_config *c)
@@ -28,16 +28,24 @@ int broker_open(struct broker **out, const struct broker_config *c)
 	list_init(&b->held);
 	b->wheel = wheel_new(c->now_ms);
 	b->counters = counters_new();
-	if (c->thread > 0)
+	if (c->thread > 0) {
 		rc = shard_open(b, c);
-	else
+	} else {
 		relay_snapshot(b);
+		rc = control_open(b);
+	}
 	if (rc < 0) {
 		broker_free(b);
 		return rc;
 	}
 	*out = b;
 	return 0;
+}
+
+/* With thread 0, which may still be at work on it: it is not ours to free. */
+static bool is_away(const struct broker *b, const struct request *rq)
+{
+	return b->thread > 0 && rq->api && rq->api->thread == ON_QUORUM;
 }
 
 /* Requests first: they may hold what shard and wheel own. */
@@ -48,10 +56,16 @@ void broker_free(struct broker *b)
 	if (!b)
 		return;
 	b->dying = true;
-	while ((l = list_pop(&b->held)))
-		request_free(list_entry(l, struct request, held));
+	while ((l = list_pop(&b->held))) {
+		struct request *rq = list_entry(l, struct request, held);
+
+		if (!is_away(b, rq))
+			request_free(rq);
+	}
 	if (b->shard)
 		shard_free(b);
+	if (b->control)
+		control_close(b);
 	cluster_free(b->copy);
 	arena_fini(&b->scratch);
 	counters_free(b->counters);
@@ -61,7 +75,7 @@ void broker_free(struct broker *b)
 
 int broker_close(struct broker *b)
 {
-	int rc = b->shard ? shard_close(b) : 0;
+	int rc = b->shard ? shard_close(b) : membership_leave_mark(b);
 
 	broker_free(b);
 	return rc;
@@ -87,6 +101,8 @@ void broker_turn_end(struct broker *b)
 {
 	if (b->shard)
 		shard_turn_end(b);
+	else
+		wishes_turn_end(b);
 }
 
 bool broker_lease_ok(const struct broker *b, int64_t now_ms)

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_read: DescribeConfigs and ListConfigResources, from this thread's
+ * copy of the cluster and this node's own settings. KIP-133, 226 (sources and
+ * synonyms), 569 (types and documentation), 1142.
+ */
+#include "../control.h"
+
+enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, CLIENT_METRICS = 16,
+       GROUP = 32 };
+
+/* ---- one setting --------------------------------------------------------- */
+
+int8_t setting_wire_type(const struct setting *s)
+{
+	switch (s->type) {
+	case SETTING_BOOL:
+		return 1;
+	case SETTING_STRING:
+	case SETTING_ENUM:
+		return 2;
+	case SETTING_INT:
+		return 3;
+	case SETTING_LONG:
+		return 5;
+	case SETTING_DOUBLE:
+		return 6;
+	case SETTING_LIST:
+	case SETTING_ENUM_LIST:
+		return 7;
+	}
+	return 0;
+}
+
+bool setting_read_only(const struct setting *s, int scope)
+{
+	return !(s->scope & (scope == SETTING_NODE ?
+			     SETTING_CLUSTER | SETTING_BROKER : scope));
+}
+
+/* "Decide for me" is shown as what was decided. */
+static const char *decided(const struct broker *b, const struct described *d,
+			   enum setting_id id, const char *value,
+			   struct arena *a)
+{
+	int32_t replicas = cluster_default_replicas(b->cluster, broker_number(
+				b, SETTING_DEFAULT_REPLICATION_FACTOR));
+	const struct topic *t = d->topic;
+
+	if (strcmp(value, "-1") != 0)
+		return value;
+	if (id == SETTING_DEFAULT_REPLICATION_FACTOR)
+		return arena_printf(a, "%d", replicas);
+	if (id != SETTING_MIN_INSYNC_REPLICAS)
+		return value;
+	if (t && t->partitions_n > 0)
+		replicas = t->partitions[0].replicas.n;
+	return arena_printf(a, "%d", replicas > 2 ? 2 : 1);
+}
+
+const char *setting_shown(const struct broker *b, const struct described *d,
+			  enum setting_id id, struct arena *a)
+{
+	struct setting_place places[SETTING_PLACES_MAX];
+
+	setting_places(b->cluster, b->node->settings, d->broker, d->topic,
+		       d->group, id, places);
+	if (places[0].value[0] == '\0')
+		return settings[id].type == SETTING_STRING ||
+				       settings[id].type == SETTING_LIST ?
+			"" : NULL;
+	return decided(b, d, id, places[0].value, a);
+}
+
+static void show_synonyms(const struct setting_place *places, int n,
+			  struct arena *a,
+			  struct describe_configs_response_config *out)
+{
+	out->synonyms = wire_new(&describe_configs_response_synonym_type, n,
+				 a);
+	out->synonyms_n = n;
+	for (int i = 0; i < n; i++) {
+		out->synonyms[i].name = str_of(places[i].name);
+		out->synonyms[i].value = str_of(places[i].value);
+		out->synonyms[i].source = (int8_t)places[i].source;
+	}
+}
+
+static void show(struct broker *b, struct request *rq,
+		 const struct described *d, enum setting_id id,
+		 struct describe_configs_response_config *out)
+{
+	const struct describe_configs_request *in = rq->in;
+	const struct setting *s = &settings[id];
+	struct setting_place places[SETTING_PLACES_MAX];
+	int n = setting_places(b->cluster, b->node->settings, d->broker,
+			       d->topic, d->group, id, places);
+
+	out->name = str_of(s->name);
+	out->value = str_of(setting_shown(b, d, id, &rq->arena));
+	out->read_only = setting_read_only(s, d->scope);
+	out->config_source = (int8_t)places[0].source;
+	out->config_type = setting_wire_type(s);
+	out->documentation = in->include_documentation ? str_of(s->doc) :
+							 STR_NULL;
+	if (in->include_synonyms)
+		show_synonyms(places, n, &rq->arena, out);
+}
+
+/* ---- one resource -------------------------------------------------------- */
+
+static bool is_asked(const struct describe_configs_request_resource *r,
+		     const char *name)
+{
+	for (int32_t i = 0; i < r->configuration_keys_n; i++)
+		if (str_eq_c(r->configuration_keys[i], name))
+			return true;
+	return r->configuration_keys_n < 0;
+}
+
+/* Of the cluster-wide defaults only those that have been set. */
+static bool belongs(const struct broker *b, const struct described *d,
+		    const struct setting *s)
+{
+	if (d->scope == SETTING_CLUSTER)
+		return map_find_str(&b->cluster->settings, str_of(s->name));
+	return s->scope & d->scope;
+}
+
+static void show_all(struct broker *b, struct request *rq,
+		     const struct describe_configs_request_resource *r,
+		     const struct described *d,
+		     struct describe_configs_response_result *out)
+{
+	out->configs = wire_new(&describe_configs_response_config_type,
+				SETTING_COUNT, &rq->arena);
+	for (int id = 0; id < SETTING_COUNT; id++)
+		if (belongs(b, d, &settings[id]) &&
+		    is_asked(r, settings[id].name))
+			show(b, rq, d, (enum setting_id)id,
+			     &out->configs[out->configs_n++]);
+}
+
+static void fail(struct describe_configs_response_result *out, int16_t error,
+		 const char *why)
+{
+	out->error_code = error;
+	out->error_message = str_of(why);
+}
+
+static void describe_topic(struct broker *b, struct request *rq,
+			   const struct describe_configs_request_resource *r,
+			   struct describe_configs_response_result *out)
+{
+	const char *why = topic_name_fault(r->resource_name);
+	struct described d = { .group = STR_NULL, .scope = SETTING_TOPIC,
+			       .broker = b->node->id };
+
+	d.topic = cluster_topic(b->cluster, r->resource_name);
+	if (why)
+		fail(out, K_INVALID_TOPIC_EXCEPTION,
+		     arena_printf(&rq->arena, "Topic name is invalid: %s",
+				  why));
+	else if (!d.topic)
+		fail(out, K_UNKNOWN_TOPIC_OR_PARTITION,
+		     kerr_text(K_UNKNOWN_TOPIC_OR_PARTITION));
+	else
+		show_all(b, rq, r, &d, out);
+}
+
+static void describe_broker(struct broker *b, struct request *rq,
+			    const struct describe_configs_request_resource *r,
+			    struct describe_configs_response_result *out)
+{
+	struct described d = { .group = STR_NULL, .scope = SETTING_NODE,
+			       .broker = b->node->id };
+	int64_t id;
+
+	if (r->resource_name.n <= 0) {
+		d.scope = SETTING_CLUSTER;
+		d.broker = -1;
+	} else if (!str_to_i64(r->resource_name, 0, INT32_MAX, &id)) {
+		fail(out, K_INVALID_REQUEST, arena_printf(&rq->arena,
+		     "Broker id must be an integer, but it is: %.*s",
+		     STR_ARG(r->resource_name)));
+		return;
+	} else if (id != b->node->id) {
+		fail(out, K_INVALID_REQUEST, arena_printf(&rq->arena,
+		     "Unexpected broker id, expected %d or empty string, but "
+		     "received %.*s", b->node->id, STR_ARG(r->resource_name)));
+		return;
+	}
+	show_all(b, rq, r, &d, out);
+}
+
+static void describe_group(struct broker *b, struct request *rq,
+			   const struct describe_configs_request_resource *r,
+			   struct describe_configs_response_result *out)
+{
+	struct described d = { .group = r->resource_name,
+			       .scope = SETTING_GROUP, .broker = b->node->id };
+
+	if (r->resource_name.n <= 0)
+		fail(out, K_INVALID_REQUEST, "Group name must not be empty");
+	else
+		show_all(b, rq, r, &d, out);
+}
+
+void handle_describe_configs(struct broker *b, struct request *rq)
+{
+	const struct describe_configs_request *in = rq->in;
+	struct describe_configs_response *out = rq->out;
+
+	out->results_n = in->resources_n;
+	out->results = wire_new(&describe_configs_response_result_type,
+				in->resources_n, &rq->arena);
+	for (int32_t i = 0; i < in->resources_n; i++) {
+		const struct describe_configs_request_resource *r =
+			&in->resources[i];
+		struct describe_configs_response_result *result =
+			&out->results[i];
+
+		result->resource_type = r->resource_type;
+		result->resource_name = r->resource_name;
+		if (r->resource_type == TOPIC)
+			describe_topic(b, rq, r, result);
+		else if (r->resource_type == BROKER)
+			describe_broker(b, rq, r, result);
+		else if (r->resource_type == GROUP)
+			describe_group(b, rq, r, result);
+		else if (r->resource_type != BROKER_LOGGER &&
+			 r->resource_type != CLIENT_METRICS)
+			fail(result, K_INVALID_REQUEST, arena_printf(
+			     &rq->arena, "Unsupported resource type: %d",
+			     r->resource_type));
+	}
+	broker_answer(b, rq);
+}
+
+/* ---- ListConfigResources ------------------------------------------------- */
+
+static bool wants(const struct request *rq, int8_t type)
+{
+	const struct list_config_resources_request *in = rq->in;
+
+	if (rq->header.version == 0)
+		return type == CLIENT_METRICS;
+	for (int32_t i = 0; i < in->resource_types_n; i++)
+		if (in->resource_types[i] == type)
+			return true;
+	return in->resource_types_n <= 0;
+}
+
+static bool is_listable(int8_t type)
+{
+	return type == TOPIC || type == BROKER || type == BROKER_LOGGER ||
+	       type == CLIENT_METRICS || type == GROUP;
+}
+
+static void list_one(struct list_config_resources_response *out,
+		     struct str name, int8_t type)
+{
+	out->config_resources[out->config_resources_n++] =
+		(struct list_config_resources_response_resource){ name, type };
+}
+
+static void list_all(struct broker *b, struct request *rq)
+{
+	struct list_config_resources_response *out = rq->out;
+	const struct cluster *c = b->cluster;
+	size_t n = map_count(&c->topics) + 2 * map_count(&c->brokers) +
+		   map_count(&c->group_settings);
+
+	out->config_resources =
+		wire_new(&list_config_resources_response_resource_type,
+			 (int32_t)n, &rq->arena);
+	for (struct map_iter i = map_first(&c->topics);
+	     i.at && wants(rq, TOPIC); map_next(&i))
+		list_one(out, str_dup(&rq->arena,
+				      (struct str){ i.key, (int32_t)i.key_n }),
+			 TOPIC);
+	for (struct map_iter i = map_first(&c->brokers); i.at; map_next(&i)) {
+		const struct broker_info *info = i.value;
+		struct str name = str_printf(&rq->arena, "%d", info->id);
+
+		if (wants(rq, BROKER))
+			list_one(out, name, BROKER);
+		if (wants(rq, BROKER_LOGGER))
+			list_one(out, name, BROKER_LOGGER);
+	}
+	for (struct map_iter i = map_first(&c->group_settings);
+	     i.at && wants(rq, GROUP); map_next(&i))
+		list_one(out, str_dup(&rq->arena,
+				      (struct str){ i.key, (int32_t)i.key_n }),
+			 GROUP);
+}
+
+void handle_list_config_resources(struct broker *b, struct request *rq)
+{
+	const struct list_config_resources_request *in = rq->in;
+	struct list_config_resources_response *out = rq->out;
+
+	for (int32_t i = 0; i < in->resource_types_n; i++)
+		if (!is_listable(in->resource_types[i]))
+			out->error_code = K_UNSUPPORTED_VERSION;
+	if (!out->error_code)
+		list_all(b, rq);
+	broker_answer(b, rq);
+}
