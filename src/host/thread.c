@@ -175,23 +175,6 @@ void thread_wake(void *thread)
 		node_turn_begin(t->node, t->now_ms);
 }
 
-static void on_alarm(uv_timer_t *h)
-{
-	(void)h; /* it only ends the wait: turn() looks at what is due */
-}
-
-static void arm(struct thread *t, int64_t at_ms)
-{
-	if (at_ms == t->alarm_at_ms && uv_is_active((uv_handle_t *)&t->alarm))
-		return;
-	t->alarm_at_ms = at_ms;
-	if (at_ms == INT64_MAX)
-		uv_timer_stop(&t->alarm);
-	else
-		uv_timer_start(&t->alarm, on_alarm,
-			       (uint64_t)max_of(at_ms - t->now_ms, 0), 0);
-}
-
 static int64_t next_due(const struct thread *t)
 {
 	int64_t at = t->broker ? broker_next_tick(t->broker) : -1;
@@ -206,6 +189,37 @@ static int64_t next_due(const struct thread *t)
 	if (quorum >= 0)
 		due = min_of(due, quorum);
 	return due;
+}
+
+static void on_alarm(uv_timer_t *h);
+
+static void arm_after(struct thread *t, int64_t at_ms, int64_t least_ms)
+{
+	t->alarm_at_ms = at_ms;
+	if (at_ms == INT64_MAX)
+		uv_timer_stop(&t->alarm);
+	else
+		uv_timer_start(&t->alarm, on_alarm,
+			       (uint64_t)max_of(at_ms - t->now_ms, least_ms),
+			       0);
+}
+
+static void arm(struct thread *t, int64_t at_ms)
+{
+	if (at_ms != t->alarm_at_ms || !uv_is_active((uv_handle_t *)&t->alarm))
+		arm_after(t, at_ms, 0);
+}
+
+/*
+ * It only ends the wait: turn() looks at what is due. But libuv's clock may
+ * run a little ahead of ours; then turn() came before the time, found the
+ * alarm still set, and the wait that follows needs a new one.
+ */
+static void on_alarm(uv_timer_t *h)
+{
+	struct thread *t = container_of(h, struct thread, alarm);
+
+	arm_after(t, next_due(t), 1);
 }
 
 static void end_if_stopping(struct thread *t)
