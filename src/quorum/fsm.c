@@ -44,8 +44,8 @@ static void compare(struct fsm *f, struct bytes expectation)
 	if (h && (h->cluster != cluster || h->coord != coord))
 		fatal("quorum: the state of this node has drifted from the "
 		      "leader's at index %" PRId64 " (%s). Keep the directory "
-		      "quorum/ for a report; then let this node rejoin from a "
-		      "snapshot of the others",
+		      "quorum/ for a report, and replace this node by a new "
+		      "one",
 		      index, h->cluster != cluster ? "cluster" : "coord");
 }
 

@@ -205,8 +205,10 @@ static void on_give(void *ctx, struct job *j)
 	plan(s, at, JOB, n->id)->job = j;
 }
 
-static uint64_t state_of(const struct quorum *q)
+static uint64_t state_of(const struct sim *s, const struct quorum *q)
 {
+	if (s->config.big_state)
+		return 0;
 	return cluster_hash(quorum_cluster(q)) * 31 +
 	       coord_hash(quorum_coord(q));
 }
@@ -231,7 +233,7 @@ static void on_applied(void *ctx, const struct quorum_applied *e)
 {
 	struct node *n = ctx;
 	struct sim *s = n->sim;
-	uint64_t state = state_of(n->q);
+	uint64_t state = state_of(s, n->q);
 	const struct agreed *a = agree(s, e, state);
 	uint64_t cookie;
 
@@ -279,7 +281,7 @@ static void on_restored(void *ctx)
 	n->applied = index;
 	while (index && !a)
 		a = map_find_i64(&s->agreed, index--);
-	HOLDS(s, a && a->state == state_of(n->q));
+	HOLDS(s, a && a->state == state_of(s, n->q));
 }
 
 static void on_role(void *ctx, enum quorum_role role, int64_t term,
@@ -622,48 +624,21 @@ bool sim_settled(struct sim *s, void *unused)
 			continue;
 		if (quorum_applied_index(q) != applied)
 			return false;
-		HOLDS(s, state_of(q) == state_of(s->nodes[leader].q));
+		HOLDS(s, state_of(s, q) ==
+			 state_of(s, s->nodes[leader].q));
 	}
 	return true;
 }
 
 /* ---- what clients do ----------------------------------------------------- */
 
-/* Some state that grows when extra is asked for, and shrinks again. */
-static void encode_command(struct sim *s, struct buf *out, uint64_t cookie,
-			   int32_t extra)
+void sim_receive(struct sim *s, int node, int from, struct bytes frame)
 {
-	struct producer_ids_allocate ids = {
-		.count = 1 + (int32_t)below(s, 9),
-	};
-	char group[32];
-	char *text;
-	struct offsets_commit_partition p = { .leader_epoch = -1 };
-	struct offsets_commit_topic t = { .name = STR("t"),
-					  .partitions_n = 1,
-					  .partitions = &p };
-	struct offsets_commit c = { .group_id = { group, 0 },
-				    .member_id = STR(""),
-				    .group_instance_id = STR_NULL,
-				    .generation_id = -1,
-				    .retention_ms = -1,
-				    .topics_n = 1,
-				    .topics = &t };
+	struct node *n = &s->nodes[node];
 
-	if (!extra) {
-		coord_command(out, (int64_t)cookie,
-			      &producer_ids_allocate_type, &ids);
-		return;
-	}
-	c.group_id.n = snprintf(group, sizeof(group), "g%d",
-				(int)below(s, 200));
-	text = mem_alloc((size_t)extra);
-	memset(text, 'a' + (int)(cookie % 26), (size_t)extra);
-	p.partition_index = (int32_t)below(s, 10);
-	p.offset = (int64_t)cookie;
-	p.metadata = (struct str){ text, extra };
-	coord_command(out, (int64_t)cookie, &offsets_commit_type, &c);
-	mem_free(text);
+	turn_begin(n);
+	quorum_receive(n->q, from, frame);
+	turn_end(n);
 }
 
 void sim_propose(struct sim *s, int node, int32_t extra_bytes)
@@ -683,7 +658,7 @@ void sim_propose(struct sim *s, int node, int32_t extra_bytes)
 		s->fates_cap = cap;
 	}
 	s->counts.proposed++;
-	encode_command(s, &b, cookie, extra_bytes);
+	sim_command(&b, &s->prng, cookie, extra_bytes);
 	turn_begin(n);
 	quorum_propose(n->q, QUORUM_TO_COORD,
 		       (struct bytes){ b.p, (int32_t)b.n }, cookie);

@@ -34,6 +34,7 @@ struct sim_config {
 	int32_t election_timeout_ms, heartbeat_ms; /* 0: the defaults */
 	int64_t trailing_entries; /* kept below a snapshot; 0: the default */
 	int64_t segment_bytes;    /* of the log; 0: the default */
+	bool big_state; /* too big to be hashed at every command */
 };
 
 struct sim_net { /* per cent */
@@ -69,9 +70,15 @@ bool sim_has_leader(struct sim *s, void *unused);
 /* All that run have applied everything that was acknowledged, and agree. */
 bool sim_settled(struct sim *s, void *unused);
 
+/* frame as if from that node; it happens at once */
+void sim_receive(struct sim *s, int node, int from, struct bytes frame);
 void sim_propose(struct sim *s, int node, int32_t extra_bytes);
 void sim_read(struct sim *s, int node);
 void sim_change(struct sim *s, enum quorum_change_kind kind, int node);
+
+/* sim_command.c: extra bytes of state, or a small command when 0 */
+void sim_command(struct buf *out, struct prng *p, uint64_t cookie,
+		 int32_t extra);
 
 struct sim_counts {
 	int64_t proposed, acked, refused, unknown, applied;
