@@ -214,15 +214,22 @@ static void note_told(struct feed_part *p)
 	}
 }
 
-/* Without a session the slots are the part's own, and go with it. */
+/* Without a session the slots are the part's own, and leave with it. */
 static void let_go(struct feed_part *p)
 {
-	struct list *l;
+	list_each (l, &p->own.slots, safe) {
+		struct feed_slot *s = list_entry(l, struct feed_slot, in_feed);
 
-	if (p->feed != &p->own)
-		return;
-	while ((l = list_pop(&p->own.slots)))
-		detach(list_entry(l, struct feed_slot, in_feed));
+		list_remove(&s->at_hosted);
+		s->hosted = NULL;
+	}
+}
+
+/* They are here again: the part had not brought enough. */
+static void come_again(struct feed_part *p)
+{
+	list_each (l, &p->own.slots, safe)
+		make_ready(list_entry(l, struct feed_slot, in_feed));
 }
 
 static void deliver_home(struct broker *b, struct letter *l)
@@ -247,8 +254,8 @@ static void conclude(struct broker *b, struct feed_part *p)
 	f->hw_due = false;
 	wheel_disarm(&f->hw_timer);
 	list_remove(&f->due);
+	let_go(p);
 	if (b->thread == p->home->thread) {
-		let_go(p);
 		deliver_home(b, &p->letter);
 		return;
 	}
@@ -384,6 +391,7 @@ static void deliver_out(struct broker *b, struct letter *l)
 	f->shard = b->shard;
 	assert(!f->part);
 	f->part = p;
+	come_again(p);
 	apply_changes(b, p);
 	look(b, p);
 }
@@ -496,6 +504,9 @@ void feed_free_all(struct broker *b)
 
 static void free_part(struct feed_part *p)
 {
+	let_go(p);
+	list_remove(&p->own.due);
+	wheel_disarm(&p->own.hw_timer);
 	arena_fini(&p->arena);
 	mem_free(p);
 }
@@ -505,7 +516,6 @@ static void deliver_end(struct broker *b, struct letter *l)
 	struct feed_part *p = list_entry(l, struct feed_part, letter);
 
 	(void)b;
-	let_go(p);
 	drop_results(p);
 	free_part(p);
 }

@@ -99,6 +99,7 @@ struct feed_part {
 
 	/* the home's */
 	bool away, recalled;
+	int64_t known; /* bytes that it had when it was last at home */
 };
 
 struct feed *feed_new(int32_t peer);

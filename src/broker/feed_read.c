@@ -63,7 +63,10 @@ static enum feed_found read_until(struct feed_part *p, struct feed_slot *s,
 		r->error = (int16_t)error;
 		return FEED_URGENT;
 	}
-	return r->slice.n ? FEED_DATA : FEED_LATER;
+	if (r->slice.n)
+		return FEED_DATA;
+	/* it is being read into memory; on_readable wakes us */
+	return r->slice.cold ? FEED_NOTHING : FEED_LATER;
 }
 
 static enum feed_found with_marks(const struct feed_slot *s,

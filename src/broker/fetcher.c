@@ -288,8 +288,9 @@ static void ask(struct fetcher *f)
 	in.replica_state.replica_id = b->node->id;
 	in.replica_state.replica_epoch =
 		cluster_broker_epoch(b->cluster, b->node->id);
-	in.max_wait_ms =
-		(int32_t)broker_number(b, SETTING_REPLICA_FETCH_WAIT_MAX_MS);
+	if (f->session_epoch > 0)
+		in.max_wait_ms = (int32_t)broker_number(
+			b, SETTING_REPLICA_FETCH_WAIT_MAX_MS);
 	in.min_bytes = 1;
 	in.max_bytes = (int32_t)broker_number(
 		b, SETTING_REPLICA_FETCH_RESPONSE_MAX_BYTES);
@@ -314,7 +315,8 @@ static bool has_anything(const struct fetcher *f)
 	return !list_empty(&f->idle) || !list_empty(&f->changed);
 }
 
-/* A new session is begun by one ask alone: only its answer has the id. */
+/* A new session is begun by one ask alone, which does not wait for data: only
+ * with its answer, which has the id, can others follow. */
 static void pump(struct fetcher *f)
 {
 	bool news = !list_empty(&f->changed) || f->forgotten.n > 0;

@@ -186,8 +186,19 @@ static struct hosted *come(struct broker *b, const struct partition *p)
 	return h;
 }
 
+static void empty(struct list *l)
+{
+	while (list_pop(l))
+		;
+}
+
 static void free_hosted(struct hosted *h)
 {
+	empty(&h->durable_waits);
+	empty(&h->hw_waits);
+	empty(&h->start_waits);
+	empty(&h->readers);
+	empty(&h->followers);
 	list_remove(&h->dirty);
 	list_remove(&h->isr_retry);
 	list_remove(&h->in_fetcher);
@@ -443,6 +454,12 @@ static void on_durable(void *ctx, struct log *l)
 	hosted_touch(h);
 }
 
+static void on_readable(void *ctx, struct log *l)
+{
+	if (log_owner(l))
+		feed_wake_all(ctx, log_owner(l));
+}
+
 static void on_offline(void *ctx, struct log *l, int error)
 {
 	struct broker *b = ctx;
@@ -468,6 +485,14 @@ static void tick_store(struct timer *t)
 
 /* ---- opening and closing ------------------------------------------------- */
 
+/* 0 leaves it to the store. */
+static int32_t files_max(const struct broker *b)
+{
+	int64_t all = broker_number(b, SETTING_LOG_OPEN_FILES_MAX);
+
+	return (int32_t)((all + b->node->shards - 1) / b->node->shards);
+}
+
 int shard_open(struct broker *b, const struct broker_config *c)
 {
 	struct shard *s = mem_zalloc(sizeof(*s));
@@ -481,6 +506,7 @@ int shard_open(struct broker *b, const struct broker_config *c)
 		.ctx = b,
 		.on_durable = on_durable,
 		.on_offline = on_offline,
+		.on_readable = on_readable,
 	};
 
 	b->shard = s;
@@ -496,6 +522,9 @@ int shard_open(struct broker *b, const struct broker_config *c)
 	timer_init(&s->store_timer, tick_store);
 	s->unsynced_max = broker_number(b, SETTING_LOG_UNSYNCED_MAX_BYTES);
 	sc.journal_bytes = broker_number(b, SETTING_JOURNAL_BYTES);
+	sc.files_max = files_max(b);
+	sc.producer_expiry_ms =
+		broker_number(b, SETTING_PRODUCER_ID_EXPIRATION_MS);
 	prng_init(&sc.prng, prng_next(&b->prng));
 	isr_start(b);
 	wheel_arm(b->wheel, &s->store_timer, b->now_ms + STORE_TICK_MS);
@@ -518,6 +547,11 @@ static void free_all(struct broker *b)
 	}
 	map_fini(&s->topics);
 	fetcher_free_all(b);
+	empty(&s->due_feeds);
+	empty(&s->stalled);
+	wheel_disarm(&s->store_timer);
+	wheel_disarm(&s->isr_timer);
+	wheel_disarm(&s->retry_timer);
 	mem_free(s);
 	b->shard = NULL;
 }

@@ -7,15 +7,24 @@
  *    the errands that are out, and does not free it before all are home.
  * 2. Errands to one shard arrive in the order they were sent in.
  */
-#include "inside.h"
+#include "shard.h"
 
+/* When the node dies errands may still be out: they come to nothing. */
 static void drop(struct owned *o)
 {
 	struct spread *s = container_of(o, struct spread, owned);
 
 	assert(s->out == 0 || s->home->dying);
-	for (int i = 0; i < s->errands_n; i++)
-		arena_fini(&s->errands[i].arena);
+	for (int i = 0; i < s->errands_n; i++) {
+		struct errand *e = &s->errands[i];
+		struct list *l;
+
+		while ((l = list_pop(&e->waits)))
+			list_remove(&list_entry(l, struct wait, mine)->link);
+		list_remove(&e->link);
+		wheel_disarm(&e->timer);
+		arena_fini(&e->arena);
+	}
 }
 
 struct spread *spread_new(struct broker *b, struct request *rq,

@@ -253,11 +253,10 @@ static bool is_enough(const struct fetch *f)
 
 		if (!p)
 			continue;
-		/* a part that is away is its shard's: what it had is a guess */
+		/* a part that is away is its shard's: not to be looked into */
 		if (!p->away && p->urgent)
 			return true;
-		if (!p->away)
-			bytes += p->bytes;
+		bytes += p->known;
 	}
 	return bytes >= f->min_bytes;
 }
@@ -267,6 +266,7 @@ static void on_home(struct feed_part *p)
 {
 	struct fetch *f = p->ctx;
 
+	p->known = p->bytes;
 	if (f->settled) {
 		come_back(f);
 		return;
