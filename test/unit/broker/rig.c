@@ -444,6 +444,19 @@ void rig_lease(struct rig *r, int32_t node, int64_t until_ms)
 
 /* ---- opening ------------------------------------------------------------- */
 
+/* Nobody leads the quorum: thread 0 has nothing to say of its own. */
+static int32_t no_leader(void *ctx)
+{
+	(void)ctx;
+	return -1;
+}
+
+static bool is_no_leader(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 static void open_thread(struct rig_node *n, int i)
 {
 	struct rig_thread *t = &n->threads[i];
@@ -452,7 +465,9 @@ static void open_thread(struct rig_node *n, int i)
 		.seed = (uint64_t)(n->id * 10 + i),
 		.now_ms = n->rig->now_ms, .wall_ms = n->rig->wall_ms,
 		.cluster = i == 0 ? n->rig->c : NULL,
+		.coord = i == 0 ? n->rig->coord : NULL,
 		.host_ctx = n->rig,
+		.quorum = { .leader = no_leader, .is_leader = is_no_leader },
 		.out = { t, out_answer, out_tell, out_propose, out_ask,
 			 out_give },
 	};
@@ -523,6 +538,7 @@ void rig_init(struct rig *r, int nodes, int shards, const char *set)
 	r->now_ms = 1000000;
 	r->wall_ms = 1700000000000;
 	r->c = cluster_new();
+	r->coord = coord_new();
 	for (int i = 0; i < nodes; i++)
 		open_node(r, i, set);
 	bootstrap(r);
@@ -552,6 +568,7 @@ void rig_fini(struct rig *r)
 		disk_mem_free(r->nodes[i].mem);
 	}
 	cluster_free(r->c);
+	coord_free(r->coord);
 	arena_fini(&r->arena);
 }
 

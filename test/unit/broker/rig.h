@@ -49,6 +49,7 @@ struct rig_call {
 };
 struct rig {
 	struct cluster *c;
+	struct coord *coord;
 	struct cluster_effects fx; /* of the last command */
 	struct arena arena;
 	struct rig_node nodes[RIG_NODES];
