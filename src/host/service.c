@@ -42,15 +42,3 @@ void service_stopping(void)
 {
 	say("STOPPING=1");
 }
-
-void service_alive(void)
-{
-	say("WATCHDOG=1");
-}
-
-long service_alive_ms(void)
-{
-	const char *us = getenv("WATCHDOG_USEC");
-
-	return us ? atol(us) / 2000 : 0;
-}

@@ -8,8 +8,5 @@
 
 void service_ready(void);
 void service_stopping(void);
-void service_alive(void); /* for WatchdogSec */
-/* How often service_alive is wanted; 0: not at all. */
-long service_alive_ms(void);
 
 #endif
