@@ -222,8 +222,12 @@ static void on_ready(void *ctx)
 	for (int i = 0; i < n->plan->listeners_n; i++) {
 		int rv = listener_start(&n->listeners[i], backlog);
 
-		if (rv < 0)
-			fatal("listen: %s", strerror(-rv));
+		if (rv == 0)
+			continue;
+		trace_error("node", "cannot listen", "port=%d error=\"%s\"",
+			    (int)n->listeners[i].port, strerror(-rv));
+		node_close(n, 2);
+		return;
 	}
 	print_ready(n);
 }

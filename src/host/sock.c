@@ -23,6 +23,15 @@ int sock_new(int family)
 	return fd < 0 ? -errno : fd;
 }
 
+static bool is_any_port(const struct sockaddr_storage *sa)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)sa;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)sa;
+
+	return sa->ss_family == AF_INET6 ? six->sin6_port == 0
+					 : four->sin_port == 0;
+}
+
 int sock_bind(const struct sockaddr_storage *sa, socklen_t n)
 {
 	int fd = sock_new(sa->ss_family);
@@ -31,7 +40,11 @@ int sock_bind(const struct sockaddr_storage *sa, socklen_t n)
 	if (fd < 0)
 		return fd;
 	set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (bind(fd, (const struct sockaddr *)sa, n) == 0)
+	/* the address may be bound twice while nobody listens: listening
+	 * for a moment shows whether somebody does */
+	if (bind(fd, (const struct sockaddr *)sa, n) == 0 &&
+	    (is_any_port(sa) ||
+	     (listen(fd, 1) == 0 && shutdown(fd, SHUT_RD) == 0)))
 		return fd;
 	rv = -errno;
 	close(fd);
