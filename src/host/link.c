@@ -15,6 +15,7 @@
 #define REFUSED_PAUSE_MS 1000
 #define DIAL_MS 2000   /* for connecting and greeting together */
 #define QUEUE_MAX (8 << 20) /* bytes of quorum frames that wait */
+#define EARLY_MAX (64 << 10)
 #define KEEP_MAX (1 << 20)  /* of an empty read buffer */
 
 enum link_state {
@@ -36,6 +37,8 @@ struct link {
 	bool blocked;
 	struct list queued, sent; /* asks; sent: in the order of answers */
 	int32_t correlation;
+	bool keep;        /* dialled for its own sake */
+	struct buf early; /* frames for a connection that is being made */
 	struct buf out, in;
 	size_t out_at;
 	int64_t pause_ms;
@@ -84,7 +87,7 @@ static void disconnect(struct link *l)
 	l->fd = -1;
 	l->events = 0;
 	l->blocked = false;
-	l->out.n = l->out_at = l->in.n = 0;
+	l->out.n = l->out_at = l->in.n = l->early.n = 0;
 	list_remove(&l->dirty_link);
 	wheel_disarm(&l->retry);
 }
@@ -117,7 +120,7 @@ static void on_retry(struct timer *t)
 		return;
 	}
 	l->state = LINK_IDLE;
-	if (!list_empty(&l->queued))
+	if (l->keep || !list_empty(&l->queued))
 		dial(l);
 }
 
@@ -230,6 +233,8 @@ static bool take_welcome(struct link *l, const uint8_t *body, size_t n)
 	l->state = LINK_UP;
 	l->pause_ms = PAUSE_MIN_MS;
 	wheel_disarm(&l->retry);
+	buf_put(&l->out, l->early.p, l->early.n);
+	buf_fini(&l->early);
 	send_asks(l);
 	return true;
 }
@@ -509,15 +514,28 @@ void links_send(struct links *ls, int32_t node, enum hello_purpose purpose,
 		struct bytes frame)
 {
 	struct link *l = open_link(ls, node, purpose);
+	struct buf *to = &l->early;
 
 	if (l->state == LINK_IDLE)
 		dial(l);
-	if (l->state != LINK_UP ||
-	    l->out.n - l->out_at + (size_t)frame.n > QUEUE_MAX)
+	if (l->state == LINK_UP)
+		to = &l->out;
+	if (l->state == LINK_PAUSE || l->state == LINK_IDLE ||
+	    to->n + (size_t)frame.n > (to == &l->out ? QUEUE_MAX : EARLY_MAX))
 		return;
-	buf_put_i32(&l->out, frame.n);
-	buf_put(&l->out, frame.p, (size_t)frame.n);
-	mark(l);
+	buf_put_i32(to, frame.n);
+	buf_put(to, frame.p, (size_t)frame.n);
+	if (l->state == LINK_UP)
+		mark(l);
+}
+
+void links_keep(struct links *ls, int32_t node, enum hello_purpose purpose)
+{
+	struct link *l = open_link(ls, node, purpose);
+
+	l->keep = true;
+	if (l->state == LINK_IDLE)
+		dial(l);
 }
 
 void links_flush(struct links *ls)
@@ -574,6 +592,7 @@ void links_fini(struct links *ls)
 	for (struct map_iter i = map_first(&ls->by_node); i.at; map_next(&i)) {
 		struct link *l = i.value;
 
+		buf_fini(&l->early);
 		buf_fini(&l->out);
 		buf_fini(&l->in);
 		mem_free(l);

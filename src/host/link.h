@@ -11,7 +11,7 @@
  * 2. An ask that is not answered by its deadline resets the connection: behind
  *    it nothing could be answered either.
  * 3. Quorum frames are best effort: they are dropped when there is no
- *    connection or too much waits.
+ *    connection and none is being made, or when too much waits.
  * 4. hooks.lost is called when an established connection is broken by the
  *    other side, never for what this side gave up.
  *
@@ -56,6 +56,9 @@ bool links_knows(const struct links *ls, int32_t node);
 void links_ask(struct links *ls, struct ask *a);
 void links_send(struct links *ls, int32_t node, enum hello_purpose purpose,
 		struct bytes frame);
+/* From now on dialled without being asked, so that frames find it open and a
+ * death of the other side is seen at once. */
+void links_keep(struct links *ls, int32_t node, enum hello_purpose purpose);
 void links_flush(struct links *ls);
 /* Everything that waits is answered with -ECANCELED. */
 void links_close(struct links *ls);

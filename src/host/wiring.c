@@ -35,6 +35,7 @@ static void publish(struct node *n, int32_t id, const char *host, int32_t port)
 	    (known && known->port == port && !strcmp(known->host, host)))
 		return;
 	links_address(&n->threads[0].links, id, host, port);
+	links_keep(&n->threads[0].links, id, HELLO_QUORUM);
 	for (int i = 1; i < n->threads_n; i++) {
 		struct entry *e = mem_zalloc(sizeof(*e));
 

@@ -229,16 +229,29 @@ TEST(link_asks_are_answered_in_order_on_one_connection)
 	end();
 }
 
-TEST(link_quorum_frames_arrive_once_there_is_a_connection)
+TEST(link_quorum_frames_wait_for_the_connection_they_begin)
 {
-	struct bytes hi = { (const uint8_t *)"hi", 2 };
+	struct bytes a = { (const uint8_t *)"first", 5 };
+	struct bytes b = { (const uint8_t *)"second", 6 };
 
 	begin();
-	links_send(&links, 2, HELLO_QUORUM, hi); /* best effort: dials */
+	links_send(&links, 2, HELLO_QUORUM, a);
+	links_send(&links, 2, HELLO_QUORUM, b);
+	ck_assert(noted("welcome 1 purpose 1"));
+	ck_assert(noted("frame of 1: first\nframe of 1: second"));
+	links_send(&links, 2, HELLO_QUORUM, a);
+	ck_assert(noted("second\nframe of 1: first"));
+	end();
+}
+
+TEST(link_that_is_kept_is_dialled_without_being_asked)
+{
+	begin();
+	links_keep(&links, 2, HELLO_QUORUM);
 	ck_assert(noted("welcome 1 purpose 1"));
 	spin(20);
-	links_send(&links, 2, HELLO_QUORUM, hi);
-	ck_assert(noted("frame of 1: hi"));
+	conns_close_all(&conns);
+	ck_assert(noted("lost 2\nwelcome 1 purpose 1"));
 	end();
 }
 
