@@ -299,7 +299,8 @@ static void become(const struct sandbox *s, int node, struct command *c)
 	_exit(127);
 }
 
-static bool start_node(struct admin *a, const struct sandbox *s, int node)
+/* Its process, or 0: reported. */
+static pid_t start_node(struct admin *a, const struct sandbox *s, int node)
 {
 	static struct command c;
 	char path[PATH_MAX];
@@ -316,11 +317,11 @@ static bool start_node(struct admin *a, const struct sandbox *s, int node)
 	if (f)
 		fprintf(f, "%d\n", (int)pid);
 	if (f && fclose(f) == 0)
-		return true;
+		return pid;
 	admin_fail(a, EXIT_FAILED, "SANDBOX", "%s: %s", path, strerror(errno));
 	if (pid > 0)
 		kill(pid, SIGTERM);
-	return false;
+	return 0;
 }
 
 /* It printed its ready line: "ready ... pid=P ..." */
@@ -359,22 +360,14 @@ static void say_why(struct admin *a, const struct sandbox *s, int node)
 }
 
 static void await_ready(struct admin *a, const struct sandbox *s,
-			const bool *started)
+			const pid_t *started)
 {
 	int64_t deadline = client_now_ms() + max_of(a->timeout_ms, READY_MS);
 
 	for (int i = 1; i <= s->nodes; i++) {
-		while (started[i] && !client_interrupted) {
-			pid_t pid;
-			int status;
-
-			/* a child that ended must not look alive */
-			while (waitpid(-1, &status, WNOHANG) > 0)
-				continue;
-			pid = node_pid(s, i);
-			if (pid && is_ready(s, i, pid))
-				break;
-			if (!pid) {
+		while (started[i] && !is_ready(s, i, started[i]) &&
+		       !client_interrupted) {
+			if (waitpid(started[i], NULL, WNOHANG)) {
 				say_why(a, s, i);
 				break;
 			}
@@ -422,7 +415,7 @@ static bool prepare(struct admin *a, struct sandbox *s)
 
 void sandbox_start(struct admin *a)
 {
-	bool started[NODES_MAX + 1] = { false };
+	pid_t started[NODES_MAX + 1] = { 0 };
 	static struct sandbox s;
 
 	if (!prepare(a, &s))
@@ -430,9 +423,9 @@ void sandbox_start(struct admin *a)
 	for (int i = 1; i <= s.nodes; i++) {
 		if (node_pid(&s, i))
 			continue;
-		if (!start_node(a, &s, i))
+		started[i] = start_node(a, &s, i);
+		if (!started[i])
 			return;
-		started[i] = true;
 	}
 	await_ready(a, &s, started);
 	node_rows(a, &s);
