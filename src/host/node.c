@@ -337,6 +337,13 @@ static void prepare_info(struct node *n)
 	};
 }
 
+static void wake_peers(void *ctx)
+{
+	struct node *n = ctx;
+
+	thread_wake(&n->threads[0]);
+}
+
 static void prepare_peers(struct node *n)
 {
 	struct thread *t = &n->threads[0];
@@ -346,7 +353,7 @@ static void prepare_peers(struct node *n)
 		.self = n->plan->id, .shards = (int16_t)n->plan->shards,
 		.hooks = { .ctx = n, .knows = node_knows,
 			   .cluster = node_cluster_id, .welcome = on_broker,
-			   .join = node_let_join, .wake = thread_wake },
+			   .join = node_let_join, .wake = wake_peers },
 	};
 	peers_init(&n->peers);
 }
