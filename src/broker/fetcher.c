@@ -36,6 +36,7 @@ struct fetcher {
 	int32_t session_id, session_epoch; /* epoch 0: begin a new one */
 	int64_t serial;      /* of the last ask */
 	int64_t begun;       /* of the first of this session */
+	int64_t broker_epoch; /* as the leader was told */
 	int asks;            /* out */
 	int failures;        /* in a row */
 	struct timer rest_timer, retry_timer;
@@ -286,8 +287,7 @@ static void ask(struct fetcher *f)
 		n++;
 	wire_preset(&fetch_request_type, &in);
 	in.replica_state.replica_id = b->node->id;
-	in.replica_state.replica_epoch =
-		cluster_broker_epoch(b->cluster, b->node->id);
+	in.replica_state.replica_epoch = f->broker_epoch;
 	if (f->session_epoch > 0)
 		in.max_wait_ms = (int32_t)broker_number(
 			b, SETTING_REPLICA_FETCH_WAIT_MAX_MS);
@@ -310,6 +310,23 @@ static void ask(struct fetcher *f)
 	arena_fini(&a);
 }
 
+/*
+ * The leader counts for its in-sync set only what was fetched under our present
+ * registration (KIP-903). What it was told before that (a restarted broker
+ * fetches while it is still fenced) has to be told again: a session leaves out
+ * what did not change.
+ */
+static void note_registration(struct fetcher *f)
+{
+	int64_t epoch = cluster_broker_epoch(f->b->cluster, f->b->node->id);
+
+	if (epoch == f->broker_epoch)
+		return;
+	f->broker_epoch = epoch;
+	list_each (l, &f->idle, safe)
+		mark_changed(list_entry(l, struct hosted, in_fetcher));
+}
+
 static bool has_anything(const struct fetcher *f)
 {
 	return !list_empty(&f->idle) || !list_empty(&f->changed);
@@ -319,8 +336,10 @@ static bool has_anything(const struct fetcher *f)
  * with its answer, which has the id, can others follow. */
 static void pump(struct fetcher *f)
 {
-	bool news = !list_empty(&f->changed) || f->forgotten.n > 0;
+	bool news;
 
+	note_registration(f);
+	news = !list_empty(&f->changed) || f->forgotten.n > 0;
 	if (f->paused || f->unsynced > 0 || !f->b->shard->store)
 		return;
 	if (f->asks == 0 ? has_anything(f) :
