@@ -164,6 +164,23 @@ TEST(a_refused_wish_is_wished_again)
 	rig_fini(&r);
 }
 
+/* KIP-903: it asks once while it is fenced, and then nothing changes. */
+TEST(what_was_fetched_while_fenced_is_said_again_afterwards)
+{
+	rig_init(&r, 3, 1, NULL);
+	rig_topic(&r, "t", "1,2,3", NULL);
+	produce(1, 0, -1, 2);
+	rig_fence(&r, 3, true);
+	rig_fence(&r, 1, true);
+	rig_pass(&r, 200);
+	ck_assert(says(2, 0, "leader leader=2"));
+	ck_assert(says(2, 0, "isr=2 "));
+	rig_fence(&r, 3, false);
+	rig_pass(&r, 50);
+	ck_assert(says(2, 0, "isr=2,3"));
+	rig_fini(&r);
+}
+
 TEST_TIMES(after_a_failover_the_new_leader_goes_on, 2)
 {
 	rig_init(&r, 3, 1 + _i, NULL);
