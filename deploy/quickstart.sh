@@ -57,7 +57,7 @@ fail() { # MESSAGE [FILE]
 	exit 1
 }
 
-build=${RAFTMQ_BUILD:-$top/build}
+build=${BUILD_DIR:-$top/build}
 [ -f "$top/config.status" ] && build=$top # configured in place already
 . "$top/deploy/cluster.sh"
 

@@ -139,7 +139,7 @@ only=
 run build 600 sh "$0" --step build_gcc || total
 only=$*
 unit
-export RAFTMQ_BUILD="$out/gcc"
+export BUILD_DIR="$out/gcc"
 for t in "$top"/test/system/* "$top"/test/interop/*; do
 	name=${t#"$top/test/"}
 	case $t in

@@ -22,7 +22,7 @@ import time
 import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("RAFTMQ_BUILD", os.path.join(TOP, "build"))
+BUILD = os.environ.get("BUILD_DIR", os.path.join(TOP, "build"))
 
 
 def skip(reason):

@@ -12,7 +12,7 @@
 set -u
 export LC_ALL=C
 top=$(cd "${0%/*}/../.." && pwd)
-build=${RAFTMQ_BUILD:-$top/build}
+build=${BUILD_DIR:-$top/build}
 [ -x "$build/raftmqd" ] || { echo "no raftmqd in $build"; exit 77; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/raftmq-test.XXXXXX") || exit 1
 size=0
