@@ -74,7 +74,7 @@ struct admin {
 	int status; /* exit code so far */
 };
 
-/* ---- what was typed (admin.c) -------------------------------------------- */
+/* ---- what was typed (admin_common.c) ------------------------------------- */
 
 bool admin_has(const struct admin *a, const char *flag);
 const char *admin_value(const struct admin *a, const char *flag); /* or NULL */

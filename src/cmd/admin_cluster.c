@@ -387,6 +387,51 @@ static const struct column quorum_columns[] = {
 	{ "OBSERVERS", "observers", CELL_NUMBER },
 };
 
+/* NULL: reported. */
+static const struct describe_quorum_response_partition *
+describe_quorum(struct admin *a)
+{
+	struct arena *arena = client_arena(admin_client(a));
+	struct describe_quorum_response *rs = arena_alloc(arena, sizeof(*rs));
+	struct describe_quorum_request_partition p;
+	struct describe_quorum_request_topic t;
+	struct describe_quorum_request rq;
+	const struct describe_quorum_response_partition *r;
+
+	wire_preset(&describe_quorum_request_type, &rq);
+	wire_preset(&describe_quorum_request_topic_type, &t);
+	wire_preset(&describe_quorum_request_partition_type, &p);
+	t.topic_name = STR("__cluster_metadata");
+	t.partitions = &p;
+	t.partitions_n = 1;
+	rq.topics = &t;
+	rq.topics_n = 1;
+	if (!admin_call(a, CLIENT_CONTROLLER, 55, &rq, rs))
+		return NULL;
+	if (rs->error_code || rs->topics_n < 1 ||
+	    rs->topics[0].partitions_n < 1) {
+		admin_refused(a, rs->error_code, STR("quorum"),
+			      rs->error_message);
+		return NULL;
+	}
+	r = &rs->topics[0].partitions[0];
+	if (!r->error_code)
+		return r;
+	admin_refused(a, r->error_code, STR("quorum"), r->error_message);
+	return NULL;
+}
+
+static void quorum_row(struct section *q,
+		       const struct describe_quorum_response_partition *r)
+{
+	row_begin(q);
+	cell_known(q, r->leader_id);
+	cell_int(q, r->leader_epoch);
+	cell_int(q, r->high_watermark);
+	cell_int(q, r->current_voters_n);
+	cell_int(q, r->observers_n);
+}
+
 void quorum_status(struct admin *a)
 {
 	static const struct column columns[] = {
@@ -398,39 +443,71 @@ void quorum_status(struct admin *a)
 	};
 	struct section *q = out_section(&a->out, "quorum", quorum_columns);
 	struct section *s = out_section(&a->out, "members", columns);
-	struct describe_quorum_request_partition p;
-	struct describe_quorum_request_topic t;
-	struct describe_quorum_request rq;
-	struct describe_quorum_response rs;
-	const struct describe_quorum_response_partition *r;
+	const struct describe_quorum_response_partition *r =
+		describe_quorum(a);
 
-	wire_preset(&describe_quorum_request_type, &rq);
-	wire_preset(&describe_quorum_request_topic_type, &t);
-	wire_preset(&describe_quorum_request_partition_type, &p);
-	t.topic_name = STR("__cluster_metadata");
-	t.partitions = &p;
-	t.partitions_n = 1;
-	rq.topics = &t;
-	rq.topics_n = 1;
-	if (!admin_call(a, CLIENT_CONTROLLER, 55, &rq, &rs))
+	if (!r)
 		return;
-	if (rs.error_code || rs.topics_n < 1 || rs.topics[0].partitions_n < 1) {
-		admin_refused(a, rs.error_code, STR("quorum"),
-			      rs.error_message);
-		return;
-	}
-	r = &rs.topics[0].partitions[0];
-	if (r->error_code) {
-		admin_refused(a, r->error_code, STR("quorum"),
-			      r->error_message);
-		return;
-	}
-	row_begin(q);
-	cell_known(q, r->leader_id);
-	cell_int(q, r->leader_epoch);
-	cell_int(q, r->high_watermark);
-	cell_int(q, r->current_voters_n);
-	cell_int(q, r->observers_n);
+	quorum_row(q, r);
 	member_rows(s, r, true);
 	member_rows(s, r, false);
+}
+
+/* The request as raftmqd understands it; Apache Kafka knows no such topic. */
+static bool ask_transfer(struct admin *a, int32_t to)
+{
+	struct elect_leaders_request rq;
+	struct elect_leaders_response rs;
+	struct elect_leaders_request_topic t;
+	const struct elect_leaders_response_partition *p;
+
+	wire_preset(&elect_leaders_request_type, &rq);
+	wire_preset(&elect_leaders_request_topic_type, &t);
+	t.topic = STR("__cluster_metadata");
+	t.partitions = &to;
+	t.partitions_n = 1;
+	rq.topic_partitions = &t;
+	rq.topic_partitions_n = 1;
+	rq.timeout_ms = a->timeout_ms;
+	if (!admin_call(a, CLIENT_CONTROLLER, 43, &rq, &rs))
+		return false;
+	p = rs.replica_election_results_n == 1 &&
+	    rs.replica_election_results[0].partition_result_n == 1 ?
+		rs.replica_election_results[0].partition_result : NULL;
+	if (p && (!p->error_code || p->error_code == K_ELECTION_NOT_NEEDED))
+		return true;
+	if (p && p->error_code == K_UNKNOWN_TOPIC_OR_PARTITION)
+		admin_fail(a, EXIT_MISSING, "VOTER_NOT_FOUND",
+			   "%s is no voter of the quorum (or this is not "
+			   "raftmqd)", a->args[0]);
+	else
+		admin_refused(a, p ? p->error_code : rs.error_code,
+			      STR("quorum"),
+			      p ? p->error_message : STR_NULL);
+	return false;
+}
+
+void quorum_transfer_leader(struct admin *a)
+{
+	struct section *q = out_section(&a->out, "quorum", quorum_columns);
+	int64_t to, deadline = client_now_ms() + a->timeout_ms;
+	const struct describe_quorum_response_partition *r;
+
+	if (!str_to_i64(str_of(a->args[0]), 0, INT32_MAX, &to)) {
+		admin_usage(a, "%s is not the number of a node", a->args[0]);
+		return;
+	}
+	if (!a->dry_run && !ask_transfer(a, (int32_t)to))
+		return;
+	while ((r = describe_quorum(a)) && !a->dry_run && r->leader_id != to) {
+		if (client_now_ms() > deadline || client_interrupted) {
+			admin_fail(a, EXIT_FAILED, "NOT_ELECTED",
+				   "node %" PRId64 " was asked to lead and "
+				   "does not", to);
+			break;
+		}
+		poll(NULL, 0, 20);
+	}
+	if (r)
+		quorum_row(q, r);
 }

@@ -172,6 +172,44 @@ static void elected(struct broker *b, struct request *rq, void *result)
 	rq->out = result;
 }
 
+/*
+ * Kafka cannot say who shall lead the quorum. Here __cluster_metadata, whose
+ * only partition there is 0, stands for the quorum and a partition of it for a
+ * member: to elect 2 is to have node 2 lead it. Asked of the quorum leader,
+ * which hands over (Raft's leadership transfer) when that member is caught up.
+ */
+static int16_t hand_over(struct broker *b, int32_t to)
+{
+	if (to == b->node->id)
+		return K_ELECTION_NOT_NEEDED;
+	switch (b->quorum.transfer(b->quorum.ctx, to)) {
+	case 0:
+		return K_NONE;
+	case -ENOENT:
+		return K_UNKNOWN_TOPIC_OR_PARTITION;
+	default:
+		return K_PREFERRED_LEADER_NOT_AVAILABLE;
+	}
+}
+
+static void elect_quorum_leader(struct broker *b, struct request *rq,
+				const struct elect_leaders_request_topic *in)
+{
+	struct elect_leaders_response *out = rq->out;
+	struct elect_leaders_response_topic *t =
+		wire_new(&elect_leaders_response_topic_type, 1, &rq->arena);
+
+	t->topic = in->topic;
+	t->partition_result = wire_new(&elect_leaders_response_partition_type,
+				       1, &rq->arena);
+	t->partition_result_n = 1;
+	t->partition_result->partition_id = in->partitions[0];
+	t->partition_result->error_code = hand_over(b, in->partitions[0]);
+	out->replica_election_results = t;
+	out->replica_election_results_n = 1;
+	broker_answer(b, rq);
+}
+
 void handle_elect_leaders(struct broker *b, struct request *rq)
 {
 	const struct elect_leaders_request *in = rq->in;
@@ -180,6 +218,11 @@ void handle_elect_leaders(struct broker *b, struct request *rq)
 
 	if (!control_here(b, rq, in->timeout_ms, elect_late))
 		return;
+	if (m.topics_n == 1 && in->topic_partitions[0].partitions_n == 1 &&
+	    str_eq_c(in->topic_partitions[0].topic, "__cluster_metadata")) {
+		elect_quorum_leader(b, rq, in->topic_partitions);
+		return;
+	}
 	m.topics = arena_alloc(&rq->arena, (size_t)max_of(m.topics_n, 1) *
 					   sizeof(*m.topics));
 	for (int32_t i = 0; i < m.topics_n; i++)
