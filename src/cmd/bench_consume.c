@@ -162,7 +162,7 @@ static void tap_down(struct conn *conn, int error)
 	struct run *r = tap->share->consume->run;
 
 	(void)error;
-	r->tally.breaks++;
+	r->tally.breaks += conn->read_ns > 0;
 	r->topology.brokers[tap->broker].not_before_ns =
 		clock_ns() + RECONNECT_NS;
 	topology_doubt(r);
@@ -277,15 +277,25 @@ int64_t consume_tick(struct consume *c, int64_t now_ns)
 	return now_ns + RETRY_NS;
 }
 
+/* It asked a broker that leads nothing any more, and hears nothing. */
+static bool is_silent(const struct tap *tap, int64_t now_ns)
+{
+	const struct conn *c;
+
+	if (!tap || !tap->asked)
+		return false;
+	c = &tap->conn;
+	return tap->share->consume->run->topology.brokers[tap->broker].led_n ==
+	       0 && now_ns - max_of(c->read_ns, c->opened_ns) > SILENCE_NS;
+}
+
 void consume_moved(struct consume *c, int64_t now_ns)
 {
 	for (int32_t i = 0; i < c->shares_n; i++) {
 		struct share *s = &c->shares[i];
 
 		for (int32_t b = 0; b < s->taps_n; b++)
-			if (s->taps[b] && s->taps[b]->asked &&
-			    c->run->topology.brokers[b].led_n == 0 &&
-			    now_ns - s->taps[b]->conn.read_ns > SILENCE_NS)
+			if (is_silent(s->taps[b], now_ns))
 				conn_break(&s->taps[b]->conn, ETIMEDOUT);
 	}
 	c->wanted = true;

@@ -386,8 +386,7 @@ static void ended(struct call *call, struct conn *c, enum call_end how,
 	for (int32_t i = 0; i < o->n; i++) {
 		if (!o->parcels[i])
 			continue;
-		t->retries++;
-		o->parcels[i]->tries++;
+		t->retries += c->read_ns > 0; /* else it never left */
 		again(s, o->parcels[i], now + RETRY_NS);
 	}
 	list_push(&s->produce->spare_orders, &o->link);
@@ -403,7 +402,7 @@ static void route_down(struct conn *c, int error)
 	int64_t now = clock_ns();
 
 	(void)error;
-	r->tally.breaks++;
+	r->tally.breaks += c->read_ns > 0;
 	b->not_before_ns = now + RECONNECT_NS;
 	while ((link = list_pop(&route->todo)) != NULL)
 		again(route->sender, list_entry(link, struct parcel, link), 0);
@@ -633,7 +632,8 @@ static void break_silent(struct produce *p, struct sender *s, int64_t now_ns)
 
 		if (route && route->conn.calls > 0 &&
 		    p->run->topology.brokers[i].led_n == 0 &&
-		    now_ns - route->conn.read_ns > SILENCE_NS)
+		    now_ns - max_of(route->conn.read_ns,
+				    route->conn.opened_ns) > SILENCE_NS)
 			conn_break(&route->conn, ETIMEDOUT);
 	}
 }

@@ -179,6 +179,7 @@ int conn_open(struct conn *c, const struct sockaddr *to, socklen_t n)
 	}
 	c->state = CONN_CONNECTING;
 	c->opened_ns = clock_ns();
+	c->read_ns = 0;
 	list_push(&c->loop->conns, &c->link);
 	watch(c, EPOLL_CTL_ADD, true);
 	return 0;

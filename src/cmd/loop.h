@@ -65,7 +65,8 @@ struct conn {
 	int32_t calls;          /* in both lists */
 	int32_t next_id;
 	struct buf in;
-	int64_t opened_ns, read_ns;
+	int64_t opened_ns;
+	int64_t read_ns;        /* last sign of life; 0 = never came up */
 	void (*on_down)(struct conn *c, int error); /* after all on_end */
 	void *owner;
 };
