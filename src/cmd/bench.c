@@ -16,7 +16,7 @@
 #include "bench.h"
 
 #define HOUSEKEEPING_NS (100 * MILLISECOND)
-#define SILENCE_NS (1000 * MILLISECOND)
+#define SILENCE_NS (250 * MILLISECOND)
 
 static void on_signal(int number)
 {

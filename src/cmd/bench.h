@@ -45,7 +45,7 @@ struct options {
 	int64_t pids[BENCH_PIDS_MAX];
 	int pids_n;
 	int64_t output; /* enum bench_output */
-	bool quiet, no_headers, verbose;
+	bool quiet, no_headers, verbose, wait;
 	/* produce */
 	int64_t rate; /* records/s, 0 = as fast as the window allows */
 	int64_t record_size, key_size, batch_records, batch_bytes;

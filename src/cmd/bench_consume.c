@@ -13,7 +13,7 @@
 
 #define RETRY_NS (20 * MILLISECOND)
 #define RECONNECT_NS (50 * MILLISECOND)
-#define SILENCE_NS (1000 * MILLISECOND)
+#define SILENCE_NS (250 * MILLISECOND)
 
 struct cursor {
 	int64_t next, retry_ns;

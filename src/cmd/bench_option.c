@@ -88,6 +88,8 @@ static const struct row rows[] = {
 	  "longest that it waits for them (500ms)" },
 	{ "timeout", 'T', "TIME", ALL, DURATION, AT(timeout_ns), 1, 0,
 	  "of set-up, of an answer, of what is left at the end (30s)" },
+	{ "wait", 'y', NULL, ALL, FLAG, AT(wait), 0, 0,
+	  "for brokers that do not serve yet, as long as the time-out" },
 	{ "pid", 'I', "PID", ALL, PID, 0, 1, MAX,
 	  "a broker's process on this machine: its CPU time, memory and disk "
 	  "bytes are reported; may be repeated" },

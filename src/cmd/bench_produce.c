@@ -24,7 +24,7 @@
 
 #define RETRY_NS (20 * MILLISECOND)
 #define RECONNECT_NS (50 * MILLISECOND)
-#define SILENCE_NS (1000 * MILLISECOND)
+#define SILENCE_NS (250 * MILLISECOND)
 #define OUTSTANDING_MAX (1 << 20)
 #define MADE_MAX 4096 /* in one turn of the loop */
 #define TRIES_MAX 1000

@@ -17,6 +17,7 @@
 #include "bench.h"
 
 #define ASK_AGAIN_NS (20 * MILLISECOND)
+#define ASK_AGAIN_US 2000 /* during set-up */
 #define ASK_TIMEOUT_NS (1000 * MILLISECOND)
 #define PRODUCE_VERSION_MAX 11 /* 12 is about transactions (KIP-890) */
 
@@ -129,10 +130,13 @@ static bool all_led(const struct topology *t)
 
 /* ---- set-up: waits ------------------------------------------------------- */
 
+/* Its reason is printed later, when there is no further attempt. */
+static char reason[512];
+
 static int failed(const char *what, int error, int16_t code, const char *why)
 {
-	fprintf(stderr, "raftmq-bench: %s: %s\n", what,
-		code ? kerr_name(code) : why);
+	snprintf(reason, sizeof(reason), "%s: %s", what,
+		 code ? kerr_name(code) : why);
 	switch (code) {
 	case K_TOPIC_AUTHORIZATION_FAILED:
 	case K_CLUSTER_AUTHORIZATION_FAILED:
@@ -192,10 +196,12 @@ static int create(struct run *r)
 	if (a.topics[0].error_code == K_NONE ||
 	    a.topics[0].error_code == K_TOPIC_ALREADY_EXISTS)
 		return 0;
-	if (a.topics[0].error_message.n > 0)
-		fprintf(stderr, "raftmq-bench: %.*s\n",
-			STR_ARG(a.topics[0].error_message));
-	return failed("cannot make the topic", 0, a.topics[0].error_code, "");
+	if (a.topics[0].error_message.n <= 0)
+		return failed("cannot make the topic", 0,
+			      a.topics[0].error_code, "");
+	return failed("cannot make the topic", 0, 0,
+		      str_c(client_arena(r->topology.client),
+			    a.topics[0].error_message));
 }
 
 /* Takes the topic over when the answer has it whole. */
@@ -242,7 +248,7 @@ static int find_topic(struct run *r)
 		if (clock_ns() > deadline)
 			break;
 		client_reset(t->client);
-		usleep(20000);
+		usleep(ASK_AGAIN_US);
 	}
 	return failed("topic without leaders", -ETIMEDOUT,
 		      m.topics_n == 1 ? m.topics[0].error_code : 0, "time-out");
@@ -328,6 +334,13 @@ static int find_offsets(struct run *r)
 	return error;
 }
 
+static int told(int code)
+{
+	if (code)
+		fprintf(stderr, "raftmq-bench: %s\n", reason);
+	return code;
+}
+
 int topology_producer_id(struct run *r, int64_t *id, int16_t *epoch)
 {
 	struct client *c = r->topology.client;
@@ -342,16 +355,27 @@ int topology_producer_id(struct run *r, int64_t *id, int16_t *epoch)
 	do {
 		error = client_call(c, CLIENT_ANY, 22, &q, &a);
 		if (error)
-			return call_failed(r, "no producer id", error);
+			return told(call_failed(r, "no producer id", error));
 		*id = a.producer_id;
 		*epoch = a.producer_epoch;
 		if (a.error_code == K_NONE)
 			return 0;
 		client_reset(c);
-		usleep(20000);
+		usleep(ASK_AGAIN_US);
 	} while (kerr_is_retriable(a.error_code) && clock_ns() < deadline &&
 		 !client_interrupted);
-	return failed("no producer id", 0, a.error_code, "");
+	return told(failed("no producer id", 0, a.error_code, ""));
+}
+
+static int attempt(struct run *r)
+{
+	int error = find_topic(r);
+
+	if (!error)
+		error = find_versions(r);
+	if (!error && r->options.mode != BENCH_PRODUCE)
+		error = find_offsets(r);
+	return error;
 }
 
 static void control_down(struct conn *c, int error);
@@ -365,19 +389,22 @@ int topology_open(struct run *r)
 		.timeout_ms = (int32_t)(r->options.timeout_ns / MILLISECOND),
 		.verbose = r->options.verbose,
 	};
-	int error;
+	int64_t deadline = clock_ns() + r->options.timeout_ns;
+	int code;
 
 	t->topic = mem_strdup(r->options.topic);
 	conn_init(&t->control, &r->loop);
 	t->control.owner = r;
 	t->control.on_down = control_down;
 	t->client = client_new(&o);
-	error = find_topic(r);
-	if (!error)
-		error = find_versions(r);
-	if (!error && r->options.mode != BENCH_PRODUCE)
-		error = find_offsets(r);
-	return error;
+	code = attempt(r);
+	while (code && r->options.wait && clock_ns() < deadline &&
+	       !client_interrupted) {
+		usleep(1000);
+		client_reset(t->client);
+		code = attempt(r);
+	}
+	return told(code);
 }
 
 void topology_close(struct run *r)
