@@ -189,6 +189,13 @@ struct broker_config {
 	void (*on_refused)(void *host_ctx, const char *why); /* must exit */
 };
 int broker_open(struct broker **out, const struct broker_config *c) must_use;
+/*
+ * The beginning of a clean stop: connections and links of this thread are
+ * closed. What waits is answered, nothing is asked any more. Threads still
+ * hold each other's requests: close none before all shards are idle.
+ */
+void broker_stop(struct broker *b);
+bool broker_is_idle(const struct broker *b);
 int broker_close(struct broker *b) must_use; /* syncs; blocks; clean stop */
 void broker_free(struct broker *b);          /* without syncing: crash, tests */
 

@@ -73,6 +73,22 @@ void broker_free(struct broker *b)
 	mem_free(b);
 }
 
+void broker_stop(struct broker *b)
+{
+	b->stopping = true;
+	if (b->shard)
+		shard_stop(b);
+}
+
+/* What is with thread 0 ends there. */
+bool broker_is_idle(const struct broker *b)
+{
+	list_each (l, &b->held, safe)
+		if (!is_away(b, list_entry(l, struct request, held)))
+			return false;
+	return !b->shard || store_is_idle(b->shard->store);
+}
+
 int broker_close(struct broker *b)
 {
 	int rc = b->shard ? shard_close(b) : membership_leave_mark(b);

@@ -37,14 +37,16 @@ struct fetcher {
 	int64_t serial;      /* of the last ask */
 	int64_t begun;       /* of the first of this session */
 	int64_t broker_epoch; /* as the leader was told */
-	int asks;            /* out */
+	struct list out;     /* struct fetch_ask */
+	int asks;            /* how many */
 	int failures;        /* in a row */
 	struct timer rest_timer, retry_timer;
 	bool paused;         /* until retry_timer */
 };
 struct fetch_ask {
 	struct ask ask;
-	struct fetcher *f;
+	struct list out;   /* fetcher->out */
+	struct fetcher *f; /* NULL: it ended before the answer came */
 	int64_t serial;
 };
 
@@ -272,6 +274,7 @@ static void send(struct fetcher *f, const struct fetch_request *in)
 			 broker_number(f->b, SETTING_BROKER_SESSION_TIMEOUT_MS);
 	a->done = on_answer;
 	a->broker = f->b;
+	list_push(&f->out, &fa->out);
 	f->asks++;
 	f->b->out.ask(f->b->out.ctx, a);
 }
@@ -340,7 +343,7 @@ static void pump(struct fetcher *f)
 
 	note_registration(f);
 	news = !list_empty(&f->changed) || f->forgotten.n > 0;
-	if (f->paused || f->unsynced > 0 || !f->b->shard->store)
+	if (f->paused || f->unsynced > 0 || f->b->stopping)
 		return;
 	if (f->asks == 0 ? has_anything(f) :
 			   news && f->asks < ASKS_MAX && f->session_epoch > 0)
@@ -414,20 +417,22 @@ static int take(struct fetcher *f, int64_t serial, struct reader *r)
 
 static void free_fetcher(struct fetcher *f)
 {
+	struct list *l;
+
+	while ((l = list_pop(&f->out)))
+		list_entry(l, struct fetch_ask, out)->f = NULL;
 	wheel_disarm(&f->rest_timer);
 	wheel_disarm(&f->retry_timer);
 	buf_fini(&f->forgotten);
 	mem_free(f);
 }
 
-static void on_answer(struct ask *a, struct reader *r, int error)
+static void heard(struct fetcher *f, int64_t serial, struct reader *r,
+		  int error)
 {
-	struct fetch_ask *fa = container_of(a, struct fetch_ask, ask);
-	struct fetcher *f = fa->f;
-
 	f->asks--;
 	if (!error)
-		error = take(f, fa->serial, r);
+		error = take(f, serial, r);
 	if (error) {
 		trace_debug("broker", "fetch from leader failed",
 			    "leader=%d error=%s", f->leader, strerror(-error));
@@ -437,6 +442,15 @@ static void on_answer(struct ask *a, struct reader *r, int error)
 	} else {
 		f->failures = 0;
 	}
+}
+
+static void on_answer(struct ask *a, struct reader *r, int error)
+{
+	struct fetch_ask *fa = container_of(a, struct fetch_ask, ask);
+
+	list_remove(&fa->out);
+	if (fa->f)
+		heard(fa->f, fa->serial, r, error);
 	buf_fini(&a->frame);
 	mem_free(fa);
 }
@@ -455,6 +469,7 @@ static struct fetcher *get_fetcher(struct broker *b, int32_t leader)
 	list_init(&f->idle);
 	list_init(&f->changed);
 	list_init(&f->resting);
+	list_init(&f->out);
 	timer_init(&f->rest_timer, wake_resting);
 	timer_init(&f->retry_timer, retry);
 	map_put_i64(&b->shard->fetchers, leader, f);

@@ -34,6 +34,7 @@ struct broker {
 	struct wheel *wheel;
 	struct arena scratch; /* for the length of one function */
 	struct list held;     /* requests of this thread not answered yet */
+	bool stopping;        /* broker_stop: nothing new */
 	bool dying;           /* broker_free: let go, touch nothing else */
 	/* thread 0: the quorum's own; shards: their copy, kept by relay.c */
 	const struct cluster *cluster;

@@ -57,7 +57,7 @@ enum kerr hosted_check(const struct broker *b, const struct hosted *h,
 {
 	enum kerr error;
 
-	if (!broker_has_lease(b))
+	if (!broker_has_lease(b) || b->stopping)
 		return K_NOT_LEADER_OR_FOLLOWER;
 	if (!h->replica)
 		return K_KAFKA_STORAGE_ERROR;
@@ -562,6 +562,38 @@ void shard_free(struct broker *b)
 		store_free(b->shard->store);
 	b->shard->store = NULL;
 	free_all(b);
+}
+
+static struct request *find_waiting(struct broker *b)
+{
+	list_each (l, &b->held, safe) {
+		struct request *rq = list_entry(l, struct request, held);
+
+		if (rq->api && rq->api->handle == handle_fetch &&
+		    fetch_is_waiting(rq))
+			return rq;
+	}
+	return NULL;
+}
+
+void shard_stop(struct broker *b)
+{
+	struct shard *s = b->shard;
+	struct request *rq;
+
+	store_stop(s->store);
+	produce_resume_all(b);
+	for (struct map_iter i = map_first(&s->topics); i.at; map_next(&i)) {
+		struct hosted_topic *t = i.value;
+
+		for (int32_t k = 0; k < t->at_n; k++)
+			if (t->at[k])
+				park_fail(b, t->at[k],
+					  K_NOT_LEADER_OR_FOLLOWER);
+	}
+	/* one that is answered may let another go: begin anew each time */
+	while ((rq = find_waiting(b)))
+		fetch_settle(rq);
 }
 
 int shard_close(struct broker *b)

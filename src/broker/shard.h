@@ -71,6 +71,8 @@ struct shard {
 };
 
 int shard_open(struct broker *b, const struct broker_config *c) must_use;
+/* Whoever waits here is sent away; the readers of this thread are answered. */
+void shard_stop(struct broker *b);
 int shard_close(struct broker *b) must_use;
 void shard_free(struct broker *b);
 void shard_turn_end(struct broker *b);
@@ -120,6 +122,8 @@ void park_fail(struct broker *b, struct hosted *h, enum kerr error);
 
 /* The disk has caught up: run the errands that were made to wait for it. */
 void produce_resume(struct broker *b);
+/* All of them, whether or not it has. */
+void produce_resume_all(struct broker *b);
 
 /* ---- in-sync replicas (insync.c) ----------------------------------------- */
 
@@ -147,6 +151,9 @@ void feed_turn_end(struct broker *b);
 void feed_free_all(struct broker *b);
 
 void fetch_session_free_all(struct broker *b);
+/* Whatever there is, is enough: a fetch of this thread is answered now. */
+void fetch_settle(struct request *rq);
+bool fetch_is_waiting(const struct request *rq);
 
 /* ---- for handlers on thread 0 -------------------------------------------- */
 

@@ -45,7 +45,7 @@ struct node {
 	struct quorum *quorum;
 	enum node_state state;
 	int status;           /* of node_run */
-	int opened_n, stopped_n;
+	int opened_n, idle_n, stopped_n;
 	bool open_failed;
 	int32_t last_leader;  /* of the quorum, -1 none yet */
 	struct listener *listeners;
@@ -69,6 +69,7 @@ void node_conn_gone(struct node *n, struct thread *t,
 		    const struct conn_origin *o, bool lost);
 void node_peer_lost(struct node *n, int32_t peer);
 void node_thread_opened(struct node *n, struct thread *t);
+void node_thread_idle(struct node *n, struct thread *t);
 void node_thread_stopped(struct node *n, struct thread *t);
 
 /* For thread 0 (quorum.c of this floor is wiring.c). */

@@ -40,6 +40,27 @@ static void deliver_stopped(void *owner, void *body)
 		thread_stop(&n->threads[0]);
 }
 
+/* Shards hold pieces of each other's requests: none ends before all are idle.
+ * Thread 0, which stops when they have ended, waits for nobody. */
+static void deliver_idle(void *owner, void *body)
+{
+	struct node *n = ((struct thread *)owner)->node;
+
+	(void)body;
+	if (++n->idle_n < n->plan->shards)
+		return;
+	for (int i = 1; i < n->threads_n; i++)
+		thread_end(&n->threads[i]);
+}
+
+void node_thread_idle(struct node *n, struct thread *t)
+{
+	if (t->index > 0)
+		thread_post(&n->threads[0], deliver_idle, NULL);
+	else
+		t->ending = true;
+}
+
 /* On the thread that ends: its jobs are home, its connections closed. */
 void node_thread_stopped(struct node *n, struct thread *t)
 {

@@ -226,6 +226,13 @@ static void end_if_stopping(struct thread *t)
 {
 	if (!t->stopping || t->stopped || t->box.away > 0)
 		return;
+	if (!t->idle && t->broker && !broker_is_idle(t->broker))
+		return;
+	if (!t->idle)
+		node_thread_idle(t->node, t);
+	t->idle = true;
+	if (!t->ending)
+		return;
 	t->stopped = true;
 	node_thread_stopped(t->node, t);
 	uv_close((uv_handle_t *)&t->turn_end, NULL);
@@ -350,7 +357,22 @@ static void deliver_stop(void *owner, void *body)
 	(void)body;
 	conns_close_all(&t->conns);
 	links_close(&t->links);
+	if (t->broker)
+		broker_stop(t->broker);
 	t->stopping = true;
+}
+
+static void deliver_end(void *owner, void *body)
+{
+	struct thread *t = owner;
+
+	(void)body;
+	t->ending = true;
+}
+
+void thread_end(struct thread *t)
+{
+	thread_post(t, deliver_end, NULL);
 }
 
 void thread_stop(struct thread *t)

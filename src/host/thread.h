@@ -35,7 +35,9 @@ struct thread {
 	int64_t now_ms, wall_ms;
 	bool awake;    /* has read the clock in this turn */
 	bool again;    /* something was gathered after its end of turn */
-	bool stopping; /* ends once its jobs are home */
+	bool stopping; /* idle once its jobs and requests are home */
+	bool idle;     /* has been said to be */
+	bool ending;   /* all are idle: it may end */
 	bool stopped;
 	int64_t turns;
 	pthread_t handle;
@@ -53,6 +55,7 @@ int thread_open_broker(struct thread *t, struct broker_config *c) must_use;
 int thread_start(struct thread *t) must_use;
 /* Any thread: asks t to end. Thread 0 ends its own. */
 void thread_stop(struct thread *t);
+void thread_end(struct thread *t); /* a shard, when all are idle */
 void thread_wake(void *thread); /* first thing of each callback */
 void thread_post(struct thread *t, deliver_fn *deliver, void *body);
 void thread_give(void *thread, struct job *j);

@@ -237,11 +237,21 @@ static void settle(struct fetch *f)
 	come_back(f);
 }
 
+bool fetch_is_waiting(const struct request *rq)
+{
+	const struct fetch *f = rq->state;
+
+	return f && !f->settled;
+}
+
+void fetch_settle(struct request *rq)
+{
+	settle(rq->state);
+}
+
 static void on_time(struct timer *t)
 {
-	struct request *rq = container_of(t, struct request, timer);
-
-	settle(rq->state);
+	fetch_settle(container_of(t, struct request, timer));
 }
 
 static bool is_enough(const struct fetch *f)
@@ -284,6 +294,7 @@ static void send_all(struct fetch *f)
 {
 	const struct fetch_request *in = f->rq->in;
 	bool no_wait = in->max_wait_ms <= 0 || f->min_bytes <= 0 ||
+		       f->b->stopping ||
 		       !list_empty(f->unknowns) || f->parts_n == 0 ||
 		       f->overflow;
 

@@ -163,6 +163,14 @@ void produce_resume(struct broker *b)
 					  link));
 }
 
+void produce_resume_all(struct broker *b)
+{
+	struct list *l;
+
+	while ((l = list_pop(&b->shard->stalled)))
+		produce_now(b, list_entry(l, struct errand, link));
+}
+
 /* ---- on the thread of the connection ------------------------------------- */
 
 static bool any_error(const struct produce_response *out)
