@@ -64,6 +64,7 @@ struct stream_out { /* a snapshot on its way to a peer */
 	int64_t at;       /* of the piece under way; == total: all arrived */
 	int64_t sent_ms;  /* the piece; 0 = it is being read */
 	int64_t moved_ms; /* last progress */
+	bool again;       /* the core has asked for another one since */
 };
 struct stream_in { /* one on its way here */
 	int32_t peer;

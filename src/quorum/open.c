@@ -22,6 +22,8 @@
 #define SNAPSHOT_ENTRIES 65536
 #define SNAPSHOT_BYTES (64 << 20)
 #define HASH_ENTRIES 1024
+/* Then the core asks again; while a stream is under way nothing comes of it. */
+#define INSTALL_TIMEOUT_MS 5000
 
 static int damaged(const char *what)
 {
@@ -323,7 +325,7 @@ static void init_raft(struct quorum *q, uint64_t seed)
 	raft_seed(r, (unsigned)(seed ^ seed >> 32));
 	raft_set_election_timeout(r, (unsigned)q->election_timeout_ms);
 	raft_set_heartbeat_timeout(r, (unsigned)q->heartbeat_ms);
-	raft_set_install_snapshot_timeout(r, 600000); /* streams decide: T9 */
+	raft_set_install_snapshot_timeout(r, INSTALL_TIMEOUT_MS);
 	raft_set_pre_vote(r, true);
 	raft_set_max_inflight_entries(r, INFLIGHT_MAX);
 }

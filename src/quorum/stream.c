@@ -36,12 +36,23 @@ static struct stream_out *find(struct quorum *q, int32_t peer)
 	return NULL;
 }
 
+/*
+ * The core waits for what it has asked for last, and deaf to anything else
+ * the peer says: if that was not this one, it is begun now.
+ */
 static void stop(struct quorum *q, struct stream_out *s, const char *why)
 {
+	int32_t peer;
+	bool again;
+
 	trace_info("quorum", "snapshot stream ends",
 		   "peer=%d index=%" PRId64 " why=\"%s\"", s->peer, s->index,
 		   why);
+	again = s->again;
+	peer = s->peer;
 	*s = q->streams[--q->streams_n];
+	if (again)
+		stream_begin(q, peer);
 }
 
 void stream_stop_all(struct quorum *q)
@@ -142,6 +153,8 @@ void stream_begin(struct quorum *q, int32_t peer)
 {
 	struct stream_out *s = find(q, peer);
 
+	if (s)
+		s->again = s->index < q->snapshot_index;
 	if (s || q->streams_n == QUORUM_MEMBERS_MAX || !q->snapshot_index)
 		return;
 	s = &q->streams[q->streams_n++];

@@ -184,6 +184,8 @@ static void on_send(void *ctx, int32_t peer, struct bytes frame, bool bulk)
 			at += below(s, 10 * s->net.jitter_us + 1);
 		else
 			at += s->net.jitter_us;
+		if (chance(s, s->net.ancient))
+			at += below(s, 3000000);
 		e = plan(s, at, FRAME, peer);
 		e->from = n->id;
 		buf_put(&e->frame, frame.p, (size_t)frame.n);
@@ -194,7 +196,8 @@ static void on_give(void *ctx, struct job *j)
 {
 	struct node *n = ctx;
 	struct sim *s = n->sim;
-	int64_t at = s->now_us + 50 + below(s, 1000);
+	int64_t at = s->now_us + 50 +
+		     below(s, s->config.disk_us ? s->config.disk_us : 1000);
 
 	if (chance(s, 2))
 		at += below(s, 50000); /* a slow sync */
@@ -487,6 +490,13 @@ int sim_last_change_error(const struct sim *s)
 void sim_cut(struct sim *s, int a, int b, bool on)
 {
 	s->cut[a][b] = s->cut[b][a] = on;
+}
+
+bool sim_leads(struct sim *s, int node)
+{
+	struct quorum *q = s->nodes[node].q;
+
+	return q && quorum_role(q) == QUORUM_LEADER;
 }
 
 void sim_heal(struct sim *s)

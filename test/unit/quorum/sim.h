@@ -34,11 +34,13 @@ struct sim_config {
 	int32_t election_timeout_ms, heartbeat_ms; /* 0: the defaults */
 	int64_t trailing_entries; /* kept below a snapshot; 0: the default */
 	int64_t segment_bytes;    /* of the log; 0: the default */
+	int64_t disk_us; /* a job takes up to so long; 0: 1 ms */
 	bool big_state; /* too big to be hashed at every command */
 };
 
-struct sim_net { /* per cent */
-	int lose, twice, reorder;
+struct sim_net {
+	int lose, twice, reorder; /* per cent */
+	int ancient; /* per cent that come seconds later */
 	int64_t delay_us, jitter_us;
 };
 
@@ -66,6 +68,7 @@ void sim_run(struct sim *s, int64_t ms);
 bool sim_run_until(struct sim *s, int64_t ms,
 		   bool (*holds)(struct sim *s, void *arg), void *arg);
 int sim_leader(struct sim *s); /* with the highest term; -1 none */
+bool sim_leads(struct sim *s, int node); /* or believes so */
 bool sim_has_leader(struct sim *s, void *unused);
 /* All that run have applied everything that was acknowledged, and agree. */
 bool sim_settled(struct sim *s, void *unused);

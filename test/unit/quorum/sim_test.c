@@ -20,7 +20,7 @@ struct chaos {
 	struct sim *s;
 	struct sim_config config;
 	int nodes;
-	int crash, cut, transfer, change; /* per thousand actions */
+	int crash, cut, isolate, transfer, change; /* per thousand actions */
 	int burst;                        /* proposals at once */
 	int big;                          /* per cent with many bytes */
 	bool in_jobs;
@@ -53,8 +53,10 @@ static void draw(struct chaos *c, uint64_t seed)
 	c->config.hash_entries = 16;
 	c->config.trailing_entries = trailing[prng_below(&p, 4)];
 	c->config.segment_bytes = 1000 + (int64_t)prng_below(&p, 20000);
+	c->config.disk_us = prng_below(&p, 2) ? 0 : 1000 << prng_below(&p, 8);
 	c->crash = (int)prng_below(&p, 60);
 	c->cut = (int)prng_below(&p, 80);
+	c->isolate = (int)prng_below(&p, 40);
 	c->transfer = (int)prng_below(&p, 20);
 	c->change = c->config.joiners ? (int)prng_below(&p, 100) : 0;
 	c->burst = 1 + (int)prng_below(&p, 6);
@@ -68,6 +70,8 @@ static void draw(struct chaos *c, uint64_t seed)
 			.twice = (int)prng_below(&p, 10),
 			.reorder = (int)prng_below(&p, 2) *
 				   (int)prng_below(&p, 50),
+			.ancient = (int)prng_below(&p, 2) *
+				   (int)prng_below(&p, 5),
 			.delay_us = 100 + (int64_t)prng_below(&p, 5000),
 			.jitter_us = 1 + (int64_t)prng_below(&p, 5000),
 		};
@@ -76,9 +80,10 @@ static void draw(struct chaos *c, uint64_t seed)
 
 static void propose(struct chaos *c)
 {
-	int node = sim_leader(c->s);
+	int node = below(c, c->nodes);
 
-	if (node < 0 || below(c, 20) == 0)
+	/* whoever believes to lead, even if another does */
+	for (int i = 0; i < 10 && !sim_leads(c->s, node); i++)
 		node = below(c, c->nodes);
 	for (int i = below(c, c->burst + 1); i >= 0; i--)
 		sim_propose(c->s, node,
@@ -111,6 +116,22 @@ static void change(struct chaos *c)
 	sim_change(c->s, what[below(c, countof(what))], below(c, c->nodes));
 }
 
+/* The leader alone, or with one other; or everyone together again. */
+static void isolate(struct chaos *c)
+{
+	int leader = sim_leader(c->s);
+	int friend = below(c, c->nodes);
+	bool on = leader >= 0 && below(c, 2);
+
+	for (int a = 0; a < c->nodes; a++)
+		for (int b = 0; b < a; b++) {
+			bool x = a == leader || a == friend;
+			bool y = b == leader || b == friend;
+
+			sim_cut(c->s, a, b, on && x != y);
+		}
+}
+
 static void act(struct chaos *c)
 {
 	int leader = sim_leader(c->s);
@@ -124,6 +145,8 @@ static void act(struct chaos *c)
 
 		if (a != b)
 			sim_cut(c->s, a, b, below(c, 3) != 0);
+	} else if ((what -= c->isolate) < 0) {
+		isolate(c);
 	} else if ((what -= c->transfer) < 0) {
 		if (leader >= 0 && quorum_transfer(sim_node(c->s, leader),
 						   below(c, 2) - 1))
