@@ -172,6 +172,7 @@ static void put_head(uint8_t p[HEAD], const struct checkpoint_head *h)
 	put_be64(p + 24, h->journal_seq);
 	put_be32(p + 32, h->clean);
 	put_be64(p + 36, (uint64_t)h->bytes);
+	put_be64(p + 44, h->number);
 	put_be32(p + 60, crc32c(0, p, 60));
 }
 
@@ -186,6 +187,7 @@ static bool get_head(const uint8_t p[HEAD], struct checkpoint_head *h)
 	h->journal_seq = get_be64(p + 24);
 	h->clean = get_be32(p + 32);
 	h->bytes = (int64_t)get_be64(p + 36);
+	h->number = get_be64(p + 44);
 	return h->bytes >= 0;
 }
 
@@ -307,9 +309,14 @@ static void put_all(struct store *s, struct buf *body)
 {
 	struct buf one = { 0 };
 
+	s->checkpoint++;
 	list_each(i, &s->logs, safe) {
+		struct log *l = list_entry(i, struct log, link);
+
 		one.n = 0;
-		checkpoint_put_log(&one, list_entry(i, struct log, link));
+		l->vouched_end = l->end;
+		l->noted_cut = INT64_MAX;
+		checkpoint_put_log(&one, l);
 		checkpoint_put(body, one.p, one.n);
 	}
 	buf_fini(&one);
@@ -322,6 +329,7 @@ static struct checkpoint_head head_of(const struct store *s, bool clean,
 		.life = s->life,
 		.shard = s->c.shard,
 		.shards = s->c.shards,
+		.number = s->checkpoint,
 		.journal_seq = s->cycle_seq,
 		.clean = clean,
 		.bytes = (int64_t)body->n,

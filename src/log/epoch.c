@@ -17,12 +17,15 @@ void epochs_begin(struct epochs *e, int32_t epoch, int64_t start)
 {
 	if (epoch < 0)
 		return;
-	if (e->n && e->v[e->n - 1].epoch == epoch &&
-	    e->v[e->n - 1].start <= start)
-		return;
-	while (e->n && (e->v[e->n - 1].epoch >= epoch ||
-			e->v[e->n - 1].start >= start))
+	while (e->n && (e->v[e->n - 1].epoch > epoch ||
+			e->v[e->n - 1].start >= start)) {
+		if (e->v[e->n - 1].epoch == epoch &&
+		    e->v[e->n - 1].start == start)
+			return;
 		e->n--;
+	}
+	if (e->n && e->v[e->n - 1].epoch == epoch)
+		return; /* it has begun before */
 	if (e->n == e->cap) {
 		e->cap = e->cap ? e->cap * 2 : 2;
 		e->v = mem_realloc(e->v, (size_t)e->cap * sizeof(*e->v));

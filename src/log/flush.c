@@ -286,10 +286,12 @@ void cycle_written(struct store *s, int error)
 {
 	s->cycle = CYCLE_IDLE;
 	s->cycle_ms = s->now_ms;
-	if (!error)
+	if (!error) {
 		s->journal.start_seq = s->cycle_seq;
-	else if (!disk_error_passes(error))
+		store_forget_buried(s);
+	} else if (!disk_error_passes(error)) {
 		journal_fail(s, error);
+	}
 }
 
 void cycle_tick(struct store *s)

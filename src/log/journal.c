@@ -116,6 +116,12 @@ static void name(struct store *s, struct log *l, struct frame *f)
 	buf_put(&f->buf, l->dir, (size_t)l->topic_n);
 }
 
+void journal_name(struct store *s, struct log *l)
+{
+	if (s->journal.on && !s->journal.error)
+		name(s, l, filling(s));
+}
+
 static void mark(struct journal *j, struct log *l)
 {
 	struct frame *f = &j->frame[j->filling];

@@ -36,10 +36,8 @@ struct log *log_new(struct store *s, struct str topic, struct uuid topic_id,
 
 void log_free(struct log *l)
 {
-	for (int32_t i = 0; i < l->seg_n; i++) {
-		l->seg[i]->log = NULL;
-		segment_drop(l->seg[i]);
-	}
+	for (int32_t i = 0; i < l->seg_n; i++)
+		segment_abandon(l->seg[i]);
 	list_remove(&l->link);
 	list_remove(&l->failed);
 	epochs_fini(&l->epochs);
@@ -185,8 +183,7 @@ int log_roll(struct log *l, int64_t base, int64_t now_ms, struct segment **out)
 	g->index.built = true;
 	error = segment_file(g, &f);
 	if (error) {
-		g->log = NULL;
-		segment_drop(g);
+		segment_abandon(g);
 		return error;
 	}
 	if (last && last->size == 0)
@@ -194,7 +191,7 @@ int log_roll(struct log *l, int64_t base, int64_t now_ms, struct segment **out)
 	log_add_segment(l, g);
 	segment_mark_dirty(g);
 	l->closed = false;
-	l->recent_n = 0;
+	l->recent_n = l->recent_at = 0;
 	*out = g;
 	return 0;
 }

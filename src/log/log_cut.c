@@ -6,80 +6,150 @@
  * 1. Bytes that a reader holds are not overwritten: the file keeps them until
  *    the last reader leaves, and appends go on in a new segment meanwhile.
  * 2. A cut is in the journal before anything that is appended after it.
- * 3. What idempotent producers had written below the cut is remembered as if
+ * 3. A cut below what the checkpoint on disk vouches for is noted in a file of
+ *    its own (LOG/cut) before it happens, and synced: otherwise a recovery
+ *    that finds less than vouched for would take it for damage. A note says
+ *    which checkpoint it corrects; a later one makes it void.
+ * 4. What idempotent producers had written below the cut is remembered as if
  *    the rest had never been there.
  */
+#include <stdio.h>
+
 #include "log_internal.h"
 
 #define LOOK_BACK ((int64_t)256 << 10) /* first stretch; doubles */
 
-/* Notes the producers' batches of one stretch that begins at a border. */
-static int note_stretch(struct segment *g, int64_t from, int64_t to,
-			struct producers *out)
+/* The wanted batches of one stretch that begins at a border. */
+static int note_stretch(struct log *l, struct segment *g, int64_t from,
+			int64_t to)
 {
+	struct producers older;
 	struct scan s;
 	struct file *f;
 	int r = segment_file(g, &f);
 
 	if (r)
 		return r;
+	producers_init(&older);
 	scan_open(&s, g->disk, f, from, to);
 	while ((r = scan_next(&s)) > 0)
-		producers_note(out, &s.batch, s.batch.max_timestamp);
+		if (producers_want(&l->producers, &s.batch))
+			producers_note(&older, &s.batch,
+				       s.batch.max_timestamp);
 	scan_close(&s);
+	if (!r)
+		producers_refill(&l->producers, &older);
+	producers_fini(&older);
 	return r;
 }
 
-/* Backwards through the log until every cut window is full again. */
-static int refill_producers(struct log *l)
+/* Backwards through one segment, in stretches that grow. */
+static int look_back(struct log *l, struct segment *g, int64_t *step)
 {
-	int64_t to, from, step = LOOK_BACK;
-	int32_t wanting = 1;
-	int r = 0;
+	int64_t to = g->size, from;
+	int r = segment_index(g, false);
 
-	for (int32_t i = l->seg_n - 1; i >= 0 && wanting && !r; i--) {
-		struct segment *g = l->seg[i];
-
-		r = segment_index(g, false);
-		for (to = g->size; to > 0 && wanting && !r; to = from) {
-			struct producers older;
-
-			from = index_by_pos(&g->index,
-					    (uint32_t)max_of(to - step, 0)).pos;
-			producers_init(&older);
-			r = note_stretch(g, from, to, &older);
-			if (!r)
-				wanting = producers_refill(&l->producers,
-							   &older);
-			producers_fini(&older);
-			step *= 2;
-		}
+	while (!r && to > 0 && producers_wanting(&l->producers)) {
+		from = max_of(to - *step, (int64_t)0);
+		from = index_by_pos(&g->index, (uint32_t)from).pos;
+		r = note_stretch(l, g, from, to);
+		to = from;
+		*step *= 2;
 	}
 	return r;
 }
 
-int log_cut_producers(struct log *l, int64_t offset)
+int log_refill_producers(struct log *l)
 {
+	int64_t step = LOOK_BACK;
 	int r = 0;
 
-	if (producers_cut(&l->producers, offset))
-		r = refill_producers(l);
+	for (int32_t i = l->seg_n - 1; i >= 0 && !r; i--) {
+		if (!producers_wanting(&l->producers))
+			break;
+		r = look_back(l, l->seg[i], &step);
+	}
 	producers_settle(&l->producers);
 	return r;
 }
+
+/* ---- the note ------------------------------------------------------------ */
+
+#define CUT_MAGIC UINT64_C(0x524d514355543031) /* "RMQCUT01" */
+
+bool cut_note_parse(const uint8_t p[CUT_NOTE_BYTES], struct cut_note *out)
+{
+	if (get_be64(p) != CUT_MAGIC || get_be32(p + 36) != crc32c(0, p, 36))
+		return false;
+	out->life = get_be64(p + 8);
+	out->checkpoint = get_be64(p + 16);
+	out->offset = (int64_t)get_be64(p + 24);
+	out->kind = (int32_t)get_be32(p + 32);
+	return true;
+}
+
+int cut_note_write(struct store *s, const char *dir, enum journal_kind kind,
+		   int64_t offset)
+{
+	struct disk *d = s->disk;
+	char path[LOG_PATH_MAX + 8];
+	uint8_t p[CUT_NOTE_BYTES];
+	struct file *f;
+	int r;
+
+	put_be64(p, CUT_MAGIC);
+	put_be64(p + 8, s->life);
+	put_be64(p + 16, s->checkpoint);
+	put_be64(p + 24, (uint64_t)offset);
+	put_be32(p + 32, (uint32_t)kind);
+	put_be32(p + 36, crc32c(0, p, 36));
+	snprintf(path, sizeof(path), "%s/" CUT_NAME, dir);
+	r = disk_open(d, path, DISK_WRITE | DISK_CREATE, &f);
+	if (r)
+		return r;
+	r = disk_write(d, f, 0, p, sizeof(p));
+	if (!r)
+		r = d->ops->sync(f) ? -EIO : 0;
+	d->ops->close(f);
+	if (!r)
+		r = d->ops->sync_dir(d, dir) ? -EIO : 0;
+	return r;
+}
+
+/* Blocks, but only when old data goes: a follower that had diverged long. */
+static int note_cut(struct log *l, enum journal_kind kind, int64_t offset)
+{
+	char dir[LOG_PATH_MAX];
+	int r;
+
+	if (!l->store->journal.on || l->vouched_end <= 0)
+		return 0;
+	if (kind == JOURNAL_CUT &&
+	    offset >= min_of(l->vouched_end, l->noted_cut))
+		return 0;
+	log_dir_path(l, dir);
+	r = cut_note_write(l->store, dir, kind, offset);
+	if (!r)
+		l->noted_cut = kind == JOURNAL_CUT ? offset : INT64_MIN;
+	return r;
+}
+
+/* ---- segments ------------------------------------------------------------ */
 
 /*
  * One empty segment at offset instead of all others. Its name is on disk
  * before theirs go: a directory never looks as if the log had been lost.
  */
-static int replace_all(struct log *l, int64_t offset)
+static int replace_all(struct log *l, enum journal_kind kind, int64_t offset)
 {
 	struct segment **old = l->seg, *g, *clash = NULL;
 	char path[LOG_PATH_MAX];
 	int32_t n = l->seg_n, cap = l->seg_cap;
 	int64_t bytes = l->bytes;
-	int r;
+	int r = note_cut(l, kind, offset);
 
+	if (r)
+		return r;
 	for (int32_t i = 0; i < n; i++)
 		if (old[i]->base == offset)
 			clash = old[i];
@@ -125,7 +195,10 @@ static int cut_segments(struct log *l, int64_t offset)
 	}
 	offset = min_of(offset, at.offset);
 	if (at.pos == 0 && i == 0)
-		return replace_all(l, offset);
+		return replace_all(l, JOURNAL_CUT, offset);
+	r = note_cut(l, JOURNAL_CUT, offset);
+	if (r)
+		return r;
 	if (at.pos == 0) {
 		log_remove_segments(l, i, l->seg_n - i);
 		l->end = offset;
@@ -149,14 +222,13 @@ int log_cut(struct log *l, int64_t offset)
 	l->durable_end = min_of(l->durable_end, l->end);
 	l->journaled_end = min_of(l->journaled_end, l->end);
 	epochs_cut_end(&l->epochs, l->end);
-	if (!r)
-		r = log_cut_producers(l, l->end);
-	return r;
+	producers_cut(&l->producers, l->end);
+	return r ? r : log_refill_producers(l);
 }
 
 int log_clear(struct log *l, int64_t offset)
 {
-	int r = replace_all(l, offset);
+	int r = replace_all(l, JOURNAL_CLEAR, offset);
 
 	if (r)
 		return r;
@@ -191,7 +263,8 @@ int log_truncate(struct log *l, int64_t offset)
 	r = log_cut(l, offset);
 	if (!r) {
 		journal_lower(l->store, l, l->end);
-		journal_note(l->store, l, JOURNAL_CUT, l->end, 0);
+		journal_note(l->store, l, JOURNAL_CUT, l->end,
+			     l->set.durable);
 	}
 	return settle(l, r);
 }
@@ -205,7 +278,8 @@ int log_restart_at(struct log *l, int64_t offset)
 	r = log_clear(l, offset);
 	if (!r) {
 		journal_lower(l->store, l, INT64_MIN);
-		journal_note(l->store, l, JOURNAL_CLEAR, offset, 0);
+		journal_note(l->store, l, JOURNAL_CLEAR, offset,
+			     l->set.durable);
 	}
 	return settle(l, r);
 }

@@ -19,6 +19,7 @@
 #define LOG_ROOT "log"
 #define JOURNAL_ROOT "journal"
 #define METADATA_NAME "partition.metadata" /* as Kafka writes it */
+#define CUT_NAME "cut" /* see log_cut.c */
 /* What one walk over the records of a batch may decompress to. */
 #define LOG_WALK_LIMIT ((size_t)256 << 20)
 
@@ -145,7 +146,7 @@ struct producer {
 	int64_t id;
 	int64_t last_time_ms;
 	int16_t epoch;
-	uint8_t n;
+	uint8_t n, was;
 	bool wanting; /* its window lost batches to a cut */
 	struct producer_batch v[PRODUCER_BATCHES]; /* oldest first */
 };
@@ -165,15 +166,23 @@ void producers_expire(struct producers *ps, int64_t wall_ms, int64_t after_ms);
 void producers_encode(const struct producers *ps, struct buf *out);
 void producers_decode(struct producers *ps, struct reader *r);
 /*
- * A cut log: batches from offset on are forgotten. Gives how many producers
- * now want older batches; they are filled from ever earlier stretches of the
- * log (refill gives how many still want), then settled.
+ * A cut log: batches from offset on are forgotten. Producers that do not come
+ * to as many as they had (by what is noted then) want older ones: they are
+ * refilled from ever earlier stretches of the log, then settled.
  */
-int32_t producers_cut(struct producers *ps, int64_t offset);
-int32_t producers_refill(struct producers *ps, const struct producers *older);
+void producers_cut(struct producers *ps, int64_t offset);
+int32_t producers_wanting(struct producers *ps);
+bool producers_want(const struct producers *ps, const struct batch *b);
+void producers_refill(struct producers *ps, const struct producers *older);
 void producers_settle(struct producers *ps);
 struct producer *producers_find(const struct producers *ps, int64_t id);
 int32_t producer_next_seq(int32_t seq, int32_t more);
+
+/* What an entry of the journal says. */
+enum journal_kind {
+	JOURNAL_NAME = 1, JOURNAL_APPEND, JOURNAL_CUT, JOURNAL_CLEAR,
+	JOURNAL_START, JOURNAL_EPOCH, JOURNAL_DELETE,
+};
 
 /* ---- log.c, log_read.c, log_time.c, log_cut.c ---------------------------- */
 
@@ -207,6 +216,8 @@ struct log {
 	bool warming;
 	bool damaged; /* found so at a start; stays so */
 	int64_t promised_end; /* durable_end in the checkpoint, for repair.c */
+	int64_t vouched_end; /* end in the latest checkpoint ... */
+	int64_t noted_cut;   /* ... and the cut noted since; INT64_MAX: none */
 	bool gone; /* deleted; lives until jobs let go */
 	int32_t jobs; /* that point here */
 	uint32_t id;  /* in this life's journal */
@@ -246,9 +257,19 @@ void log_pop_segment(struct log *l); /* the last; its file stays */
 /* The work behind log_truncate and friends, without the journal. */
 int log_cut(struct log *l, int64_t offset) must_use;
 int log_clear(struct log *l, int64_t offset) must_use;
-int log_cut_producers(struct log *l, int64_t offset) must_use;
+/* After producers_cut and what was noted since. */
+int log_refill_producers(struct log *l) must_use;
 void log_dir_path(const struct log *l, char out[LOG_PATH_MAX]);
 void log_raise_start(struct log *l, int64_t offset);
+struct cut_note {
+	uint64_t life, checkpoint;
+	int32_t kind; /* JOURNAL_CUT or JOURNAL_CLEAR */
+	int64_t offset;
+};
+#define CUT_NOTE_BYTES 40
+int cut_note_write(struct store *s, const char *dir, enum journal_kind kind,
+		   int64_t offset) must_use;
+bool cut_note_parse(const uint8_t p[CUT_NOTE_BYTES], struct cut_note *out);
 /* retain.c */
 void log_retain(struct log *l, int64_t wall_ms);
 void log_retain_messages(struct log *l);
@@ -257,10 +278,6 @@ void log_roll_by_time(struct log *l, int64_t wall_ms);
 
 /* ---- journal.c ----------------------------------------------------------- */
 
-enum journal_kind {
-	JOURNAL_NAME = 1, JOURNAL_APPEND, JOURNAL_CUT, JOURNAL_CLEAR,
-	JOURNAL_START, JOURNAL_EPOCH, JOURNAL_DELETE,
-};
 
 struct frame_mark { /* where a log will be durable when the frame is */
 	struct log *log;
@@ -306,6 +323,7 @@ void journal_path(int shard, uint64_t seq, char out[64]);
 uint64_t journal_salt(uint64_t life, int shard, uint64_t seq);
 bool journal_can_rotate(const struct store *s);
 void journal_rotate(struct store *s);
+void journal_name(struct store *s, struct log *l); /* a log begins */
 void journal_append(struct store *s, struct log *l, const uint8_t *p, size_t n);
 void journal_note(struct store *s, struct log *l, enum journal_kind kind,
 		  int64_t a, int64_t b);
@@ -342,10 +360,12 @@ struct store {
 	struct list jobs;  /* in the pool */
 	struct list failed; /* logs whose on_offline is owed */
 	struct list doomed; /* directories to unlink later */
+	struct map buried; /* deleted logs that a checkpoint still vouches for */
 	int32_t open_n;
 	int64_t dirty_bytes;
 	int64_t now_ms, wall_ms;
 	uint64_t life;
+	uint64_t checkpoint; /* number of the latest one in this life */
 	uint32_t next_id;
 	uint64_t next_name; /* for renamed files */
 	bool stopping, closing;
@@ -379,15 +399,17 @@ void cycle_tick(struct store *s);
 void store_sync_log(struct log *l);
 void store_report(struct store *s); /* calls on_offline where it is owed */
 struct store *store_new(const struct store_config *c); /* knows no log */
-/* The log's directory and its partition.metadata. */
-int store_make_dir(struct store *s, const struct log *l) must_use;
+/* A log's directory and its partition.metadata. */
+int store_make_dir(struct store *s, const struct log *l, const char *dir)
+	must_use;
+void store_forget_buried(struct store *s); /* a new checkpoint is there */
 
 /* ---- checkpoint.c -------------------------------------------------------- */
 
 #define CHECKPOINT_HEAD 64
 
 struct checkpoint_head {
-	uint64_t life, journal_seq;
+	uint64_t life, number, journal_seq;
 	int64_t bytes; /* of the entries behind it */
 	int shard, shards;
 	bool clean;

@@ -11,7 +11,7 @@
 
 void log_forget_spots(struct log *l)
 {
-	l->recent_n = 0;
+	l->recent_n = l->recent_at = 0;
 	for (int i = 0; i < LOG_HINTS; i++)
 		l->hint[i].base = -1;
 }

@@ -146,21 +146,38 @@ static bool is_full(const struct producer *p)
 	return p->n == PRODUCER_BATCHES || (p->n && p->v[0].first_seq == 0);
 }
 
-int32_t producers_cut(struct producers *ps, int64_t offset)
+void producers_cut(struct producers *ps, int64_t offset)
+{
+	list_each(i, &ps->lru, safe) {
+		struct producer *p = list_entry(i, struct producer, link);
+
+		p->was = p->n;
+		while (p->n && p->v[p->n - 1].last_offset >= offset)
+			p->n--;
+		p->wanting = p->n != p->was;
+	}
+}
+
+int32_t producers_wanting(struct producers *ps)
 {
 	int32_t wanting = 0;
 
 	list_each(i, &ps->lru, safe) {
 		struct producer *p = list_entry(i, struct producer, link);
-		uint8_t was = p->n;
-		bool first = p->v[0].first_seq == 0;
 
-		while (p->n && p->v[p->n - 1].last_offset >= offset)
-			p->n--;
-		p->wanting = p->n != was && !(p->n && first);
+		if (is_full(p) || p->n >= p->was)
+			p->wanting = false;
 		wanting += p->wanting;
 	}
 	return wanting;
+}
+
+bool producers_want(const struct producers *ps, const struct batch *b)
+{
+	const struct producer *p = producers_find(ps, b->producer_id);
+
+	return p && p->wanting &&
+	       (!p->n || batch_last_offset(b) < p->v[0].first_offset);
 }
 
 static void prepend(struct producer *p, const struct producer *older)
@@ -176,26 +193,17 @@ static void prepend(struct producer *p, const struct producer *older)
 	p->n = (uint8_t)(p->n + k);
 }
 
-int32_t producers_refill(struct producers *ps, const struct producers *older)
+void producers_refill(struct producers *ps, const struct producers *older)
 {
-	int32_t wanting = 0;
-
 	list_each(i, &older->lru, safe) {
 		struct producer *o = list_entry(i, struct producer, link);
 		struct producer *p = producers_find(ps, o->id);
 
-		if (!p || !p->wanting)
-			continue;
 		if (p->n && p->epoch != o->epoch)
 			p->wanting = false; /* only older epochs are left */
 		else
 			prepend(p, o);
-		if (is_full(p))
-			p->wanting = false;
 	}
-	list_each(i, &ps->lru, safe)
-		wanting += list_entry(i, struct producer, link)->wanting;
-	return wanting;
 }
 
 void producers_settle(struct producers *ps)

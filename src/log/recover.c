@@ -19,9 +19,9 @@ struct past { /* what the life that ended left behind */
 	uint64_t life;
 	bool blind; /* no 0.checkpoint that can be trusted */
 	int shards; /* highest shard number seen in a file name */
-	struct buf body[2]; /* entries: of 0.checkpoint, of all others */
-	struct map entries; /* dir -> struct bytes, the latest */
-	uint64_t *start_seq; /* per shard, [1..shards] */
+	struct buf *body; /* entries, per shard [0..shards] */
+	struct map entries; /* dir -> struct known_log, the latest */
+	uint64_t *start_seq; /* per shard */
 	bool *clean;
 	int clean_of; /* how many shards a clean stop had; 0: none seen */
 };
@@ -67,21 +67,22 @@ static int find_life(struct past *p)
 	return 0;
 }
 
-static int take_entries(struct past *p, struct buf *body, size_t from,
-			int shard)
+static int take_entries(struct past *p, const struct buf *body,
+			uint64_t number, int shard)
 {
-	struct reader r = reader_of(body->p + from, body->n - from);
+	struct reader r = reader_of(body->p, body->n);
 	struct bytes entry;
 
 	while (checkpoint_next(&r, &entry)) {
 		struct str name = checkpoint_name(entry);
-		struct bytes *b = map_find_str(&p->entries, name);
+		struct known_log *k = map_find_str(&p->entries, name);
 
-		if (!b) {
-			b = mem_alloc(sizeof(*b));
-			map_put_str(&p->entries, name, b);
+		if (!k) {
+			k = mem_alloc(sizeof(*k));
+			map_put_str(&p->entries, name, k);
 		}
-		*b = entry;
+		k->entry = entry;
+		k->checkpoint = number;
 	}
 	if (!r.bad)
 		return 0;
@@ -92,52 +93,36 @@ static int take_entries(struct past *p, struct buf *body, size_t from,
 static int load_shard(struct past *p, int shard, struct checkpoint_head *h,
 		      struct buf *body)
 {
-	size_t from = body->n;
 	int r = checkpoint_load(p->disk, shard, h, NULL);
 
 	if (!r && h->life == p->life)
 		r = checkpoint_load(p->disk, shard, h, body);
 	else if (!r)
-		r = -ENOENT; /* of an earlier life */
-	if (r == -EBADMSG) {
-		body->n = from;
-		if (shard == 0)
-			return -ENOENT;
+		return -ENOENT; /* of an earlier life */
+	if (r == -EBADMSG)
 		/* Written aside and renamed: a crash does not explain it. */
 		trace_error("log", "a checkpoint is damaged", "shard=%d",
 			    shard);
-	}
-	return r;
+	return r ? r : take_entries(p, body, h->number, shard);
 }
 
 static int gather(struct past *p)
 {
 	struct checkpoint_head h;
-	int r;
+	int r = p->blind ? 0 : load_shard(p, 0, &h, &p->body[0]);
 
-	if (!p->blind) {
-		r = load_shard(p, 0, &h, &p->body[0]);
-		if (r)
-			return r;
-		r = take_entries(p, &p->body[0], 0, 0);
-		if (r)
-			return r;
-	}
-	p->start_seq = mem_zalloc((size_t)(p->shards + 1) * sizeof(uint64_t));
-	p->clean = mem_zalloc((size_t)(p->shards + 1) * sizeof(bool));
-	for (int i = 1; i <= p->shards; i++) {
-		r = load_shard(p, i, &h, &p->body[1]);
-		if (r && r != -ENOENT)
-			return r;
-		if (r)
+	for (int i = 1; i <= p->shards && !r; i++) {
+		r = load_shard(p, i, &h, &p->body[i]);
+		if (r) {
+			r = r == -ENOENT ? 0 : r;
 			continue;
+		}
 		p->start_seq[i] = h.journal_seq;
 		p->clean[i] = h.clean;
 		if (h.clean)
 			p->clean_of = h.shards;
 	}
-	/* The buffer moves while it grows: entries are taken at the end. */
-	return take_entries(p, &p->body[1], 0, -1);
+	return r;
 }
 
 static bool was_clean(const struct past *p)
@@ -172,18 +157,18 @@ static bool is_aside(const char *name)
 static void each_dir(void *ctx, const char *name, bool is_dir)
 {
 	struct walk *w = ctx;
-	struct bytes *e, none = BYTES_NULL;
+	struct known_log *k;
 
 	if (!is_dir || is_aside(name) || w->error)
 		return;
-	e = map_find(&w->past->entries, name, strlen(name));
+	k = map_find(&w->past->entries, name, strlen(name));
 	map_put(&w->seen, name, strlen(name), w);
-	if (w->clean && e) {
-		checkpoint_put(w->out, e->p, (size_t)e->n);
+	if (w->clean && k) {
+		checkpoint_put(w->out, k->entry.p, (size_t)k->entry.n);
 		w->repair->stats->logs++;
 		return;
 	}
-	w->error = repair_log(w->repair, name, e ? *e : none, w->out);
+	w->error = repair_log(w->repair, name, k, w->out);
 	if (w->error)
 		trace_error("log", "a log cannot be recovered",
 			    "log=%s error=\"%s\"", name,
@@ -194,7 +179,6 @@ static void each_dir(void *ctx, const char *name, bool is_dir)
 static void each_replayed(struct walk *w)
 {
 	const struct replay *r = w->repair->replay;
-	struct bytes none = BYTES_NULL;
 
 	for (struct map_iter i = map_first(&r->logs); i.at && !w->error;
 	     map_next(&i)) {
@@ -202,7 +186,7 @@ static void each_replayed(struct walk *w)
 
 		if (l->deleted || map_find(&w->seen, l->dir, strlen(l->dir)))
 			continue;
-		w->error = repair_log(w->repair, l->dir, none, w->out);
+		w->error = repair_log(w->repair, l->dir, NULL, w->out);
 	}
 }
 
@@ -258,7 +242,8 @@ static int walk_logs(struct past *p, const struct replay *replay,
 {
 	struct store_config c = { .disk = p->disk, .wall_ms = wall_ms };
 	struct repair repair = { .store = store_new(&c), .replay = replay,
-				 .stats = stats, .blind = p->blind };
+				 .stats = stats, .blind = p->blind,
+				 .life = p->life };
 	struct walk w = { .past = p, .repair = &repair, .out = out,
 			  .clean = stats->clean };
 	int r = p->disk->ops->list(p->disk, LOG_ROOT, each_dir, &w);
@@ -309,8 +294,9 @@ static void past_fini(struct past *p)
 	for (struct map_iter i = map_first(&p->entries); i.at; map_next(&i))
 		mem_free(i.value);
 	map_fini(&p->entries);
-	buf_fini(&p->body[0]);
-	buf_fini(&p->body[1]);
+	for (int i = 0; p->body && i <= p->shards; i++)
+		buf_fini(&p->body[i]);
+	mem_free(p->body);
 	mem_free(p->start_seq);
 	mem_free(p->clean);
 }
@@ -323,8 +309,12 @@ static int recover(struct past *p, struct replay *replay, int64_t wall_ms,
 
 	if (!r)
 		r = p->disk->ops->list(p->disk, JOURNAL_ROOT, note_file, p);
-	if (!r)
-		r = find_life(p);
+	if (r)
+		return r;
+	p->body = mem_zalloc((size_t)(p->shards + 1) * sizeof(*p->body));
+	p->start_seq = mem_zalloc((size_t)(p->shards + 1) * sizeof(uint64_t));
+	p->clean = mem_zalloc((size_t)(p->shards + 1) * sizeof(bool));
+	r = find_life(p);
 	if (!r)
 		r = gather(p);
 	if (r)

@@ -33,6 +33,7 @@ struct place {
 struct work {
 	struct repair *r;
 	const char *dir;
+	const struct known_log *known; /* or NULL */
 	struct log *old; /* as the checkpoint has it, or NULL */
 	struct log *log; /* as it will be */
 	const struct replay_log *rl; /* or NULL */
@@ -57,10 +58,9 @@ static void view_add(struct plan *p, int32_t op)
 	p->view[p->n++] = op;
 }
 
-static void plan_op(struct plan *p, const struct replay_log *rl, int32_t i)
+static void plan_op(struct plan *p, const struct replay_log *rl,
+		    const struct replay_op *op, int32_t i)
 {
-	const struct replay_op *op = &rl->v[i];
-
 	switch (op->kind) {
 	case JOURNAL_APPEND:
 		view_add(p, i);
@@ -72,26 +72,67 @@ static void plan_op(struct plan *p, const struct replay_log *rl, int32_t i)
 		p->closed_end = op->b;
 		break;
 	case JOURNAL_CLEAR:
-	case JOURNAL_DELETE:
 		p->n = 0;
-		p->restart = p->low = op->kind == JOURNAL_CLEAR ? op->a : 0;
-		p->closed_end = true;
+		p->restart = p->low = op->a;
+		p->closed_end = op->b;
 		break;
 	default:
 		break;
 	}
 }
 
-static void make_plan(struct work *w)
+static int read_note(struct work *w, struct cut_note *note)
+{
+	struct disk *d = w->r->store->disk;
+	uint8_t p[CUT_NOTE_BYTES];
+	char path[LOG_PATH_MAX];
+	struct file *f;
+	int64_t got;
+	int r;
+
+	memset(note, 0, sizeof(*note));
+	snprintf(path, sizeof(path), LOG_ROOT "/%s/" CUT_NAME, w->dir);
+	r = disk_open(d, path, DISK_READ, &f);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	got = disk_read(d, f, 0, p, sizeof(p), false);
+	d->ops->close(f);
+	if (got < 0)
+		return (int)got;
+	if (got != (int64_t)sizeof(p) || !cut_note_parse(p, note))
+		memset(note, 0, sizeof(*note));
+	return 0;
+}
+
+/* A cut that was noted and is not in the journal was the last thing done. */
+static int plan_note(struct work *w)
+{
+	struct replay_op op = { .kind = JOURNAL_CUT };
+	struct cut_note note;
+	int r = read_note(w, &note);
+
+	if (r || !w->old || note.life != w->r->life ||
+	    note.checkpoint < w->known->checkpoint)
+		return r;
+	for (int32_t i = 0; w->rl && i < w->rl->n; i++)
+		if ((int32_t)w->rl->v[i].kind == note.kind &&
+		    w->rl->v[i].a == note.offset)
+			return 0;
+	op.kind = (enum journal_kind)note.kind;
+	op.a = note.offset;
+	op.b = w->old->set.durable;
+	plan_op(&w->plan, w->rl, &op, -1);
+	return 0;
+}
+
+static int make_plan(struct work *w)
 {
 	int32_t n = w->rl ? w->rl->n : 0;
 
 	w->plan.low = w->plan.restart = NONE;
-	/* A deletion that did not happen: the log is as it was before. */
-	while (n && w->rl->v[n - 1].kind == JOURNAL_DELETE)
-		n--;
 	for (int32_t i = 0; i < n; i++)
-		plan_op(&w->plan, w->rl, i);
+		plan_op(&w->plan, w->rl, &w->rl->v[i], i);
+	return plan_note(w);
 }
 
 static const struct replay_op *view_op(const struct work *w)
@@ -255,7 +296,8 @@ static bool is_untouched(struct work *w)
 {
 	struct store *s = w->r->store;
 
-	if (!w->old || w->rl || w->old->seg_n != w->place.n)
+	if (!w->old || w->rl || w->plan.low != NONE ||
+	    w->old->seg_n != w->place.n)
 		return false;
 	for (int32_t i = 0; i < w->place.n; i++) {
 		struct segment *g = w->old->seg[i];
@@ -422,11 +464,9 @@ static int take_vouched(struct work *w)
 			break;
 		}
 	}
-	if (!r && w->old && w->plan.low < w->old->end &&
-	    w->plan.restart == NONE) {
-		epochs_cut_end(&w->log->epochs, w->plan.low);
-		r = log_cut_producers(w->log, w->plan.low);
-	}
+	/* What stands behind the bound is noted again as it is found. */
+	epochs_cut_end(&w->log->epochs, w->bound);
+	producers_cut(&w->log->producers, w->bound);
 	return r;
 }
 
@@ -540,7 +580,8 @@ static void sync_later(struct work *w, const struct segment *g)
 	map_put(&w->r->dirs, path, strlen(path), w->r);
 }
 
-static int remove_files(struct work *w, bool below)
+/* Files that are not part of the log any more. */
+static int remove_files(struct work *w)
 {
 	struct disk *d = w->r->store->disk;
 	struct log *l = w->log;
@@ -552,7 +593,7 @@ static int remove_files(struct work *w, bool below)
 
 		for (int32_t k = 0; k < l->seg_n; k++)
 			kept |= l->seg[k]->base == w->place.base[i];
-		if (kept || (w->place.base[i] < l->start) != below)
+		if (kept)
 			continue;
 		snprintf(path, sizeof(path), LOG_ROOT "/%s/%020" PRId64 ".log",
 			 w->dir, w->place.base[i]);
@@ -625,9 +666,9 @@ static int make_dir(struct work *w)
 	char path[LOG_PATH_MAX];
 	int r = 0;
 
-	if (w->place.missing || !w->old)
-		r = store_make_dir(w->r->store, w->log);
 	log_dir_path(w->log, path);
+	if (w->place.missing || !w->old)
+		r = store_make_dir(w->r->store, w->log, path);
 	map_put(&w->r->dirs, path, strlen(path), w->r);
 	return r;
 }
@@ -684,8 +725,6 @@ static int act(struct work *w)
 	int r = make_dir(w);
 
 	if (!r)
-		r = remove_files(w, false);
-	if (!r)
 		r = cut_last(w);
 	if (!r)
 		r = write_view(w);
@@ -698,10 +737,10 @@ static int act(struct work *w)
 		if (l->seg[i]->next > w->bound || l->seg[i]->fresh)
 			sync_later(w, l->seg[i]);
 	if (!r)
-		settle(w);
+		r = log_refill_producers(l);
 	if (!r)
-		r = remove_files(w, true);
-	return r;
+		settle(w);
+	return r ? r : remove_files(w);
 }
 
 static void put_entry(const struct log *l, struct buf *out)
@@ -771,30 +810,57 @@ static int work_on(struct work *w, struct buf *out)
 	return r;
 }
 
-int repair_log(struct repair *r, const char *dir, struct bytes entry,
+/* The directory is of another topic than the journal's: it stays, aside. */
+static int check_topic(struct work *w)
+{
+	struct disk *d = w->r->store->disk;
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	struct uuid id;
+	int r = read_metadata(w, &id);
+
+	if (r || uuid_is_zero(id) || uuid_eq(id, w->rl->topic_id))
+		return r;
+	snprintf(from, sizeof(from), LOG_ROOT "/%s", w->dir);
+	snprintf(to, sizeof(to), LOG_ROOT "/%.160s.%" PRIx64 "-stray", w->dir,
+		 w->r->life);
+	trace_warn("log", "a directory of another topic is moved aside",
+		   "from=%s to=%s", from, to);
+	return d->ops->rename(d, from, to);
+}
+
+static int look_at(struct work *w)
+{
+	int r = 0;
+
+	if (w->rl && !w->rl->deleted)
+		r = check_topic(w);
+	if (!r)
+		r = list_place(w);
+	if (w->known && !(w->rl && w->rl->anew))
+		w->old = checkpoint_read_log(w->r->store, w->known->entry);
+	if (w->old && w->rl && !uuid_eq(w->old->topic_id, w->rl->topic_id)) {
+		log_free(w->old); /* another topic had that name before */
+		w->old = NULL;
+	}
+	if (w->rl && w->rl->deleted)
+		w->rl = NULL;
+	return r ? r : make_plan(w);
+}
+
+int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 	       struct buf *out)
 {
-	struct work w = { .r = r, .dir = dir };
+	struct work w = { .r = r, .dir = dir, .known = known };
 	int e;
 
 	w.rl = replay_find(r->replay, dir);
-	if (entry.n >= 0)
-		w.old = checkpoint_read_log(r->store, entry);
-	if (w.old && w.rl && !uuid_eq(w.old->topic_id, w.rl->topic_id)) {
-		log_free(w.old); /* another topic had that name before */
-		w.old = NULL;
-	}
-	e = list_place(&w);
-	if (!e && w.place.missing && (!w.rl || w.rl->deleted)) {
-		if (w.old)
-			log_free(w.old);
-		return 0;
-	}
-	make_plan(&w);
-	if (!e && ((w.old && w.old->damaged) || is_untouched(&w))) {
-		checkpoint_put(out, entry.p, (size_t)entry.n);
+	e = look_at(&w);
+	if (e || (w.place.missing && !w.rl)) {
+		/* nothing is there, or nothing can be said */
+	} else if ((w.old && w.old->damaged) || is_untouched(&w)) {
+		checkpoint_put(out, known->entry.p, (size_t)known->entry.n);
 		r->stats->logs++;
-	} else if (!e) {
+	} else {
 		e = work_on(&w, out);
 	}
 	if (w.old)

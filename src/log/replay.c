@@ -58,6 +58,14 @@ struct replay_log *replay_find(const struct replay *r, const char *dir)
 	return map_find(&r->logs, dir, strlen(dir));
 }
 
+/* What was before belongs to a log that is no more. */
+static void forget(struct replay_log *l)
+{
+	l->n = 0;
+	l->start = l->hw = 0;
+	l->anew = true;
+}
+
 /* The last topic of that name is the one that counts. */
 static struct replay_log *learn_name(struct replay *r, struct reader *p)
 {
@@ -76,7 +84,7 @@ static struct replay_log *learn_name(struct replay *r, struct reader *p)
 		l->dir = mem_strdup(buf_c(&dir));
 		map_put(&r->logs, l->dir, strlen(l->dir), l);
 	} else if (memcmp(l->topic_id.b, id, 16) != 0) {
-		l->n = 0;
+		forget(l);
 	}
 	buf_fini(&dir);
 	memcpy(l->topic_id.b, id, 16);
@@ -141,11 +149,15 @@ static bool learn(struct replay *r, struct tape *t, struct reader *p,
 	if (kind == JOURNAL_APPEND)
 		return learn_batches(r, l, &q,
 				     frame_pos + (payload - frame) + 16);
+	if (kind == JOURNAL_DELETE) {
+		forget(l);
+		l->deleted = true;
+		return true;
+	}
 	op = add_op(l, kind);
 	op->a = read_i64(&q);
 	op->b = read_i64(&q);
-	l->deleted = kind == JOURNAL_DELETE;
-	return !q.bad && kind >= JOURNAL_CUT && kind <= JOURNAL_DELETE;
+	return !q.bad && kind >= JOURNAL_CUT && kind < JOURNAL_DELETE;
 }
 
 /* ---- frames -------------------------------------------------------------- */

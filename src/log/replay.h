@@ -20,7 +20,8 @@ struct replay_log {
 	char *dir;
 	int32_t topic_n, partition;
 	struct uuid topic_id;
-	bool deleted; /* the last thing that happened to it */
+	bool anew;    /* one of that name was deleted: no checkpoint counts */
+	bool deleted; /* and that was the last thing that happened */
 	int64_t hw, start;
 	struct replay_op *v;
 	int32_t n, cap;
@@ -50,15 +51,20 @@ struct repair {
 	const struct replay *replay;
 	struct store_recovery *stats;
 	bool blind; /* no checkpoint says what had been synced */
+	uint64_t life; /* the one that ended */
 	/* files and directories to be synced at the end */
 	struct map files, dirs;
 };
 /*
  * Makes one log whole and appends its checkpoint entry to out (nothing when
- * there is no log). entry.n < 0: the checkpoint does not know it. A log that
+ * there is no log). known NULL: no checkpoint knows it. A log that
  * cannot be made whole is left as it is, flagged as damaged.
  */
-int repair_log(struct repair *r, const char *dir, struct bytes entry,
+struct known_log {
+	struct bytes entry;
+	uint64_t checkpoint; /* number of the one it is from */
+};
+int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 	       struct buf *out) must_use;
 
 #endif

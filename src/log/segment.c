@@ -57,7 +57,7 @@ static void evict(struct store *s)
 	list_each(i, &s->open, safe) {
 		struct segment *g = list_entry(i, struct segment, lru);
 
-		if (g->refs == 1) {
+		if (g->log && g->refs == 1) { /* else: the last reader's */
 			close_file(g);
 			return;
 		}

@@ -14,7 +14,7 @@
 #include "log_internal.h"
 
 #define SWEEP_MS 5000
-#define NAME_KEEP 200 /* of a directory's name, before what is appended */
+#define NAME_KEEP 160 /* of a directory's name, before what is appended */
 
 struct doomed {
 	struct list link;
@@ -107,10 +107,11 @@ static void unlink_run(struct store_job *base)
 {
 	struct unlink_job *j = (struct unlink_job *)base;
 
-	if (j->dir)
-		remove_dir(j->disk, j->path);
-	else
+	if (!j->dir)
 		(void)!j->disk->ops->unlink(j->disk, j->path);
+	/* Its new name first: under the old one it must not look damaged. */
+	else if (!j->disk->ops->sync_dir(j->disk, LOG_ROOT))
+		remove_dir(j->disk, j->path);
 }
 
 static void free_job(struct store_job *base)
@@ -147,7 +148,9 @@ static void clean_run(struct store_job *base)
 {
 	struct unlink_job *j = (struct unlink_job *)base;
 
-	(void)!j->disk->ops->list(j->disk, LOG_ROOT, clean_one, j->disk);
+	if (!j->disk->ops->sync_dir(j->disk, LOG_ROOT))
+		(void)!j->disk->ops->list(j->disk, LOG_ROOT, clean_one,
+					  j->disk);
 }
 
 static void clean_deleted(struct store *s)
@@ -268,24 +271,27 @@ void log_dir_path(const struct log *l, char out[LOG_PATH_MAX])
 	snprintf(out, LOG_PATH_MAX, LOG_ROOT "/%s", l->dir);
 }
 
-static void renamed_path(const struct log *l, const char *suffix,
-			 char out[LOG_PATH_MAX])
+/* Life and number keep the names of one topic's many ends apart. */
+static void renamed_path(struct store *s, const struct log *l,
+			 const char *suffix, char out[LOG_PATH_MAX])
 {
 	char id[UUID_TEXT_MAX];
 
 	uuid_text(l->topic_id, id);
-	snprintf(out, LOG_PATH_MAX, LOG_ROOT "/%.*s.%s-%s", NAME_KEEP, l->dir,
-		 id, suffix);
+	snprintf(out, LOG_PATH_MAX,
+		 LOG_ROOT "/%.*s.%s.%" PRIx64 ".%" PRIx64 "-%s", NAME_KEEP,
+		 l->dir, id, s->life, s->next_name++, suffix);
 }
 
-static int write_metadata(struct store *s, const struct log *l)
+static int write_metadata(struct store *s, const struct log *l,
+			  const char *dir)
 {
 	char path[LOG_PATH_MAX + 32], id[UUID_TEXT_MAX];
 	struct buf text = { 0 };
 	struct file *f;
 	int r;
 
-	snprintf(path, sizeof(path), LOG_ROOT "/%s/" METADATA_NAME, l->dir);
+	snprintf(path, sizeof(path), "%s/" METADATA_NAME, dir);
 	r = disk_open(s->disk, path, DISK_WRITE | DISK_CREATE, &f);
 	if (r)
 		return r;
@@ -299,17 +305,31 @@ static int write_metadata(struct store *s, const struct log *l)
 	return r;
 }
 
-int store_make_dir(struct store *s, const struct log *l)
+int store_make_dir(struct store *s, const struct log *l, const char *dir)
 {
-	char path[LOG_PATH_MAX];
+	int r = s->disk->ops->mkdir(s->disk, dir);
+
+	s->root_fresh = true;
+	return r ? r : write_metadata(s, l, dir);
+}
+
+/*
+ * A log that nobody knew. Where the checkpoint on disk speaks of an earlier
+ * one of this name its directory appears together with a note that says so.
+ */
+static int begin_anew(struct store *s, struct log *l)
+{
+	char dir[LOG_PATH_MAX], aside[LOG_PATH_MAX];
 	int r;
 
-	log_dir_path(l, path);
-	r = s->disk->ops->mkdir(s->disk, path);
+	log_dir_path(l, dir);
+	if (!map_find(&s->buried, l->dir, strlen(l->dir)))
+		return store_make_dir(s, l, dir);
+	renamed_path(s, l, "delete", aside); /* left over it is swept away */
+	r = store_make_dir(s, l, aside);
 	if (!r)
-		r = write_metadata(s, l);
-	s->root_fresh = true;
-	return r;
+		r = cut_note_write(s, aside, JOURNAL_CLEAR, 0);
+	return r ? r : s->disk->ops->rename(s->disk, aside, dir);
 }
 
 static int put_aside(struct store *s, struct log *l)
@@ -317,7 +337,7 @@ static int put_aside(struct store *s, struct log *l)
 	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
 
 	log_dir_path(l, from);
-	renamed_path(l, "stray", to);
+	renamed_path(s, l, "stray", to);
 	trace_warn("log", "a directory of another topic is moved aside",
 		   "from=%s to=%s", from, to);
 	return s->disk->ops->rename(s->disk, from, to);
@@ -328,7 +348,8 @@ static void admit(struct store *s, struct log *l,
 {
 	l->set = *set;
 	l->id = s->next_id++;
-	l->durable_end = l->journaled_end = l->end;
+	l->durable_end = l->journaled_end = l->vouched_end = l->end;
+	l->noted_cut = INT64_MAX;
 	if (l->damaged)
 		l->error = -EBADMSG;
 	list_push(&s->logs, &l->link);
@@ -341,6 +362,7 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 		   struct log **out)
 {
 	struct log *l = log_new(s, topic, topic_id, partition, set), *old;
+	bool known;
 	int r;
 
 	*out = map_find(&s->by_dir, l->dir, strlen(l->dir));
@@ -352,7 +374,8 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 		return 0;
 	}
 	r = take_known(s, str_of(l->dir), &old);
-	if (!r && old && uuid_eq(old->topic_id, topic_id)) {
+	known = !r && old && uuid_eq(old->topic_id, topic_id);
+	if (known) {
 		log_free(l);
 		l = old;
 	} else if (!r) {
@@ -361,15 +384,37 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 			log_free(old);
 		}
 		if (!r)
-			r = store_make_dir(s, l);
+			r = begin_anew(s, l);
 	}
 	if (r) {
 		log_free(l);
 		return r;
 	}
 	admit(s, l, set);
+	if (!known)
+		journal_name(s, l);
 	*out = l;
 	return 0;
+}
+
+static void bury(struct store *s, const struct log *l)
+{
+	uint64_t *until = map_find(&s->buried, l->dir, strlen(l->dir));
+
+	if (!until) {
+		until = mem_alloc(sizeof(*until));
+		map_put(&s->buried, l->dir, strlen(l->dir), until);
+	}
+	*until = s->checkpoint;
+}
+
+void store_forget_buried(struct store *s)
+{
+	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i)) {
+		if (*(uint64_t *)i.value >= s->checkpoint)
+			continue;
+		mem_free(map_remove(&s->buried, i.key, i.key_n));
+	}
 }
 
 void store_log_delete(struct store *s, struct log *l)
@@ -378,7 +423,7 @@ void store_log_delete(struct store *s, struct log *l)
 	char from[LOG_PATH_MAX];
 
 	log_dir_path(l, from);
-	renamed_path(l, "delete", d->path);
+	renamed_path(s, l, "delete", d->path);
 	journal_forget(s, l);
 	if (!s->disk->ops->rename(s->disk, from, d->path)) {
 		d->at_ms = s->now_ms + max_of(l->set.file_delete_delay_ms, 0);
@@ -387,6 +432,8 @@ void store_log_delete(struct store *s, struct log *l)
 		mem_free(d);
 	}
 	map_remove(&s->by_dir, l->dir, strlen(l->dir));
+	if (l->vouched_end > 0)
+		bury(s, l);
 	list_remove(&l->link);
 	list_remove(&l->failed);
 	for (int32_t i = 0; i < l->seg_n; i++)
@@ -573,6 +620,9 @@ void store_free(struct store *s)
 	orphan(&s->open);
 	journal_fini(s);
 	map_fini(&s->by_dir);
+	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i))
+		mem_free(i.value);
+	map_fini(&s->buried);
 	mem_free(s->known);
 	mem_free(s);
 }
