@@ -43,7 +43,7 @@ with Cluster(3) as c:
         p.close()
         expect(offsets == list(range(500)), "%s: offsets %s.." % (topic, offsets[:3]))
         theirs = values(b"librdkafka")
-        q = Producer({"bootstrap.servers": c.bootstrap, "acks": "all",
+        q = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "acks": "all",
                       "compression.type": codec or "none", "linger.ms": 5})
         for v in theirs:
             q.produce(topic, v, partition=0)

@@ -74,6 +74,7 @@ class Cluster:
         self.peer = {i: ports[2 * n + i - 1] for i in range(1, n + 1)}
         self.procs = {}
         self.ready_ms = {}
+        self._admin = None
         atexit.register(self.end)
 
     def __enter__(self):
@@ -109,8 +110,10 @@ class Cluster:
 
     def spawn(self, i):
         log = open(self.log_path(i), "ab")
+        env = {k: v for k, v in os.environ.items() if not k.startswith("RAFTMQ_")}
         self.procs[i] = subprocess.Popen(self.command(i), stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.PIPE, stderr=log)
+                                         stdout=subprocess.PIPE, stderr=log,
+                                         env=env)
         log.close()
 
     def wait_ready(self, i, timeout=30):
@@ -203,7 +206,11 @@ class Cluster:
     # ---- through the Kafka protocol
 
     def admin(self):
-        return AdminClient({"bootstrap.servers": self.bootstrap})
+        """One for all: librdkafka forgets what a freed client was asked."""
+        if not self._admin:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0,
+                                       "reconnect.backoff.max.ms": 200})
+        return self._admin
 
     def create(self, name, partitions=1, replicas=1, timeout=30, **config):
         config = {k.replace("_", "."): str(v) for k, v in config.items()}
@@ -246,7 +253,7 @@ class Load(threading.Thread):
         self.times = {p: [] for p in range(partitions)}
         self.failed = []
         self.halt = threading.Event()
-        conf = {"bootstrap.servers": cluster.bootstrap, "acks": "all",
+        conf = {"bootstrap.servers": cluster.bootstrap, "log_level": 0, "acks": "all",
                 "enable.idempotence": True, "linger.ms": 2,
                 "message.timeout.ms": 120000, "socket.timeout.ms": 10000,
                 "reconnect.backoff.max.ms": 200}
@@ -301,7 +308,7 @@ class Load(threading.Thread):
 
 def read_all(cluster, topic, partitions, timeout=60):
     """Every record of the topic: partition -> list of (offset, value)."""
-    c = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "reader",
+    c = Consumer({"bootstrap.servers": cluster.bootstrap, "log_level": 0, "group.id": "reader",
                   "enable.auto.commit": False, "enable.partition.eof": True,
                   "auto.offset.reset": "earliest"})
     c.assign([TopicPartition(topic, p, 0) for p in range(partitions)])

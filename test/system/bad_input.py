@@ -27,7 +27,7 @@ def connect(c):
 
 def serves(c, n=[0]):
     n[0] += 1
-    p = Producer({"bootstrap.servers": c.bootstrap, "acks": "all"})
+    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "acks": "all"})
     p.produce("good", b"%d" % n[0])
     expect(p.flush(20) == 0, "the node serves no more")
     return n[0]

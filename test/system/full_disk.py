@@ -21,7 +21,7 @@ SIZE = 256
 
 def produce(c, topic, n, size=10000, timeout=3000):
     acked, failed = [], []
-    p = Producer({"bootstrap.servers": c.bootstrap, "acks": "all",
+    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "acks": "all",
                   "message.timeout.ms": timeout, "queue.buffering.max.kbytes": 20000})
 
     def done(i):

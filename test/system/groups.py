@@ -19,7 +19,7 @@ RECORDS = int(os.environ.get("RECORDS", "20000"))
 class Reader(threading.Thread):
     def __init__(self, c, group, topics, **config):
         super().__init__(daemon=True)
-        conf = {"bootstrap.servers": c.bootstrap, "group.id": group,
+        conf = {"bootstrap.servers": c.bootstrap, "log_level": 0, "group.id": group,
                 "auto.offset.reset": "earliest", "enable.auto.commit": False,
                 "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
                 "reconnect.backoff.max.ms": 200,
@@ -67,9 +67,9 @@ def every_record(c):
     readers = [Reader(c, "g", ["t"]) for _ in range(3)]
     for r in readers:
         r.start()
-    p = Producer({"bootstrap.servers": c.bootstrap, "acks": "all",
+    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "acks": "all",
                   "enable.idempotence": True, "reconnect.backoff.max.ms": 200})
-    watch = Consumer({"bootstrap.servers": c.bootstrap, "group.id": "g",
+    watch = Consumer({"bootstrap.servers": c.bootstrap, "log_level": 0, "group.id": "g",
                       "reconnect.backoff.max.ms": 200})
     parts = [TopicPartition("t", i) for i in range(6)]
     high = [-1] * 6

@@ -15,7 +15,7 @@ from raftmq import (Cluster, Consumer, Producer, TopicPartition, expect,
 
 
 def produce(c, topic, n, size=100, first=0, **kw):
-    p = Producer({"bootstrap.servers": c.bootstrap, "acks": "all", "linger.ms": 1,
+    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "acks": "all", "linger.ms": 1,
                   "batch.num.messages": 100})
     for i in range(first, first + n):
         while True:
@@ -28,7 +28,7 @@ def produce(c, topic, n, size=100, first=0, **kw):
 
 
 def watermarks(c, topic):
-    k = Consumer({"bootstrap.servers": c.bootstrap, "group.id": "w"})
+    k = Consumer({"bootstrap.servers": c.bootstrap, "log_level": 0, "group.id": "w"})
     w = k.get_watermark_offsets(TopicPartition(topic, 0), timeout=10, cached=False)
     k.close()
     return w
@@ -89,12 +89,12 @@ def by_time(c):
 def by_timestamp(c):
     c.create("ts", 1, 1, segment_bytes=65536)
     base = 1700000000000
-    p = Producer({"bootstrap.servers": c.bootstrap, "linger.ms": 5})
+    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "linger.ms": 5})
     for i in range(5000):
         p.produce("ts", b"x" * 50, partition=0, timestamp=base + 10 * i)
         p.poll(0)
     expect(p.flush(60) == 0, "not acknowledged")
-    k = Consumer({"bootstrap.servers": c.bootstrap, "group.id": "ts"})
+    k = Consumer({"bootstrap.servers": c.bootstrap, "log_level": 0, "group.id": "ts"})
     for i in (0, 1, 99, 100, 2500, 4999):
         for ask, want in ((base + 10 * i, i), (base + 10 * i - 9, i)):
             got = k.offsets_for_times([TopicPartition("ts", 0, ask)], timeout=10)
@@ -111,7 +111,7 @@ def while_read(c):
     halt = threading.Event()
 
     def reader():
-        k = Consumer({"bootstrap.servers": c.bootstrap, "group.id": "slow",
+        k = Consumer({"bootstrap.servers": c.bootstrap, "log_level": 0, "group.id": "slow",
                       "auto.offset.reset": "earliest", "check.crcs": True,
                       "fetch.message.max.bytes": 1 << 20})
         k.assign([TopicPartition("r", 0, 0)])
