@@ -383,7 +383,12 @@ static void on_partition(struct fetcher *f, int64_t serial, struct uuid id,
 		return;
 	}
 	h->rest_ms = 0;
-	check_changed(h);
+	/* where logs part, our offset may stay and our last epoch go: the
+	 * leader waits to hear of it */
+	if (got.diverging.epoch >= 0)
+		mark_changed(h);
+	else
+		check_changed(h);
 }
 
 static int take(struct fetcher *f, int64_t serial, struct reader *r)
