@@ -374,6 +374,16 @@ int client_connect(struct client *c, int32_t node, struct client_conn **out)
 	return try_open(c, &b->at, client_now_ms() + c->timeout_ms, out);
 }
 
+/* One call, from where it is understood to where it is answered. */
+struct question {
+	const struct wire_api *api;
+	const void *request;
+	void *response;
+	int64_t deadline_ms;
+	bool sent;  /* the broker may have done it, whatever comes back */
+	bool again; /* not the first time */
+};
+
 /* ---- who is responsible -------------------------------------------------- */
 
 static int pause_ms(struct client *c, int64_t ms, int64_t deadline_ms)
@@ -523,23 +533,26 @@ int client_coordinator(struct client *c, struct str group, int32_t *node)
 }
 
 static int resolve(struct client *c, const struct client_target *to,
-		   int64_t deadline_ms, struct client_conn ***out)
+		   const struct question *q, struct client_conn ***out)
 {
 	int32_t node = to->number;
 	int err = 0;
 
 	switch (to->kind) {
 	case TO_ANY:
-		return reach_any(c, deadline_ms, out);
+		return reach_any(c, q->deadline_ms, out);
 	case TO_NODE:
 		break;
 	case TO_CONTROLLER:
+		/* any broker passes it on (KIP-590), and whoever reads there
+		 * afterwards sees the change; one that does not says so */
+		if (!q->again)
+			return reach_any(c, q->deadline_ms, out);
 		err = inform(c);
 		if (err)
 			return err;
-		/* any broker passes it on; the controller needs not to */
 		if (!find_broker(c, c->controller))
-			return reach_any(c, deadline_ms, out);
+			return reach_any(c, q->deadline_ms, out);
 		node = c->controller;
 		break;
 	case TO_GROUP:
@@ -549,7 +562,7 @@ static int resolve(struct client *c, const struct client_target *to,
 		err = client_leader(c, to->name, to->number, &node);
 		break;
 	}
-	return err ? err : reach_node(c, node, deadline_ms, out);
+	return err ? err : reach_node(c, node, q->deadline_ms, out);
 }
 
 /* ---- asking -------------------------------------------------------------- */
@@ -634,14 +647,6 @@ static void report(struct client *c, const struct client_conn *k,
 			client_now_ms() - since_ms);
 }
 
-struct question {
-	const struct wire_api *api;
-	const void *request;
-	void *response;
-	int64_t deadline_ms;
-	bool sent; /* the broker may have done it, whatever comes back */
-};
-
 static int fail_conn(struct client *c, const struct client_conn *k,
 		     const struct question *q, int err)
 {
@@ -697,7 +702,7 @@ static int call_once(struct client *c, const struct client_target *to,
 		     struct question *q)
 {
 	struct client_conn **slot;
-	int err = resolve(c, to, q->deadline_ms, &slot);
+	int err = resolve(c, to, q, &slot);
 
 	if (err)
 		return err;
@@ -755,6 +760,7 @@ int client_call(struct client *c, struct client_target to, int16_t key,
 		if (client_interrupted)
 			return say(c, -EINTR, "interrupted");
 		backoff = min_of(backoff * 2, BACKOFF_MAX_MS);
+		q.again = true;
 	}
 }
 
