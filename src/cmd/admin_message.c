@@ -199,8 +199,7 @@ static bool read_headers(struct admin *a, struct producer *p)
 
 	while (admin_value_at(a, "header", n))
 		n++;
-	p->headers = arena_zalloc(client_arena(a->client),
-				  sizeof(*p->headers) * (size_t)(n + 1));
+	p->headers = mem_zalloc(sizeof(*p->headers) * (size_t)(n + 1));
 	for (int i = 0; i < n; i++) {
 		struct str value;
 
@@ -325,6 +324,7 @@ void message_produce(struct admin *a)
 	for (int32_t i = 0; i < p.lanes_n; i++)
 		batch_build_fini(&p.lanes[i].batch);
 	mem_free(p.lanes);
+	mem_free(p.headers);
 	buf_fini(&p.separator);
 }
 

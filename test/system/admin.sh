@@ -90,6 +90,12 @@ ask 0 message consume a --from start -c 2
 same "count" "$(wc -l <"$dir/out")" 2
 seq 5 | "$build/raftmq-admin" -b "$brokers" message produce b -p 1 \
 	--compression lz4 >"$dir/out" 2>"$dir/err" || fail "lz4" "$dir/err"
+seq 60000 | "$build/raftmq-admin" -b "$brokers" message produce many \
+	-H of=many >"$dir/out" 2>"$dir/err" || fail "many" "$dir/err"
+ask 0 message consume many --from start --until end -f '%v %h\n'
+same "many" "$(sort -n "$dir/out" | md5sum)" \
+	"$(seq 60000 | sed 's/$/ of=many/' | md5sum)"
+ask 0 topic delete many -y
 ask 0 message get b:1@3
 same "get" "$(cat "$dir/out")" 4
 ask 5 message get b:1@9
