@@ -230,7 +230,9 @@ static void on_heard(struct membership *m, int64_t sent_ms,
 {
 	struct broker *b = m->broker;
 
-	relay_standing(b, sent_ms + m->session_ms, b->quorum_leader);
+	/* who is fenced leads nothing, whatever its copy of the cluster says */
+	if (!r->is_fenced)
+		relay_standing(b, sent_ms + m->session_ms, b->quorum_leader);
 	membership_applied(b);
 	if (m->leaving) {
 		end_drain(m);

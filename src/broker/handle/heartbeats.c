@@ -12,6 +12,7 @@ enum { TIMEOUT_MS = 5000 };
 struct newcomer { /* a broker that wants something */
 	int64_t epoch;
 	int64_t goal;   /* it is caught up when it has applied this */
+	bool fenced;    /* when it was last heard */
 	bool proposing; /* a change of its state is under way */
 };
 
@@ -148,8 +149,13 @@ static struct newcomer *newcomer_of(struct broker *b,
 		map_put_i64(m, info->id, n);
 	}
 	if (n->epoch != info->epoch)
-		*n = (struct newcomer){ info->epoch, b->cluster->applied,
-					false };
+		*n = (struct newcomer){ .epoch = info->epoch,
+					.goal = b->cluster->applied,
+					.fenced = info->fenced };
+	/* one that comes back has to see first what it has lost meanwhile */
+	if (info->fenced && !n->fenced)
+		n->goal = b->cluster->applied;
+	n->fenced = info->fenced;
 	return n;
 }
 
