@@ -56,16 +56,20 @@ static void keep_house(struct run *r, int64_t now_ns)
 	list_each(link, &r->loop.conns, safe) {
 		const struct conn *c = list_entry(link, struct conn, link);
 		const struct list *calls = &c->sent;
-		int64_t since;
+		const struct call *first;
+		int64_t since, allowed = SILENCE_NS;
 
 		if (c->owner == r || c->calls == 0)
 			continue;
 		if (list_empty(calls))
 			calls = &c->unsent;
-		since = list_entry(calls->next, struct call, link)->sent_ns;
+		first = list_entry(calls->next, struct call, link);
+		since = first->sent_ns;
 		if (calls == &c->sent)
 			since = max_of(since, c->read_ns);
-		if (now_ns - since > SILENCE_NS)
+		if (first->key == 1) /* a fetch may be meant to wait */
+			allowed += r->options.max_wait_ns;
+		if (now_ns - since > allowed)
 			topology_doubt(r);
 	}
 	loop_check(&r->loop, now_ns, r->options.timeout_ns);
@@ -162,7 +166,7 @@ static int set_up(struct run *r)
 	if (o->mode != BENCH_PRODUCE)
 		r->consume = consume_new(r);
 	if (o->mode == BENCH_E2E)
-		r->match = match_new(&r->tally, r->topology.partitions_n);
+		r->match = match_new(&r->tally);
 	return code;
 }
 

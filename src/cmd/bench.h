@@ -201,9 +201,9 @@ bool consume_is_done(const struct consume *c); /* --until-end */
 /* ---- end to end (bench_match.c) ------------------------------------------ */
 
 struct match;
-struct match *match_new(struct tally *t, int32_t partitions);
+struct match *match_new(struct tally *t);
 void match_free(struct match *m);
-/* Both in order of offsets within a partition, in any order to each other. */
+/* In any order. Offset -1: acknowledged, but where it lies is not known. */
 void match_sent(struct match *m, int32_t partition, int64_t offset,
 		int64_t intended_ns);
 void match_seen(struct match *m, int32_t partition, int64_t offset,

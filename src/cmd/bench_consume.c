@@ -280,13 +280,15 @@ int64_t consume_tick(struct consume *c, int64_t now_ns)
 /* It asked a broker that leads nothing any more, and hears nothing. */
 static bool is_silent(const struct tap *tap, int64_t now_ns)
 {
-	const struct conn *c;
+	const struct run *r;
+	int64_t since;
 
 	if (!tap || !tap->asked)
 		return false;
-	c = &tap->conn;
-	return tap->share->consume->run->topology.brokers[tap->broker].led_n ==
-	       0 && now_ns - max_of(c->read_ns, c->opened_ns) > SILENCE_NS;
+	r = tap->share->consume->run;
+	since = max_of(tap->conn.read_ns, tap->conn.opened_ns);
+	return r->topology.brokers[tap->broker].led_n == 0 &&
+	       now_ns - since > r->options.max_wait_ns + SILENCE_NS;
 }
 
 void consume_moved(struct consume *c, int64_t now_ns)

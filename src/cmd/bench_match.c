@@ -3,37 +3,36 @@
  * match: end to end without touching the records. A batch is known by its
  * partition and base offset: the acknowledgement names the offset and knows
  * when the batch was meant to be sent, the fetch names the offset and knows
- * when it was seen. Whichever comes first waits for the other.
+ * when it was seen. Whichever comes first waits for the other, in a hash table
+ * with linear probing: several producers' acknowledgements are not in order of
+ * offsets.
  *
- * Invariant: per partition both queues are in order of offsets, and at most
- * one of them is not empty after match_*, unless offsets were skipped.
+ * Invariant: no slot between a note's own place and where it lies is empty.
  */
 #include "bench.h"
 
+enum side { NOBODY, SENT, SEEN };
 struct note {
 	int64_t offset, at_ns;
-};
-struct queue { /* a ring of a power of two */
-	struct note *v;
-	uint32_t cap, head, n;
-};
-struct pair {
-	struct queue sent, seen;
+	int32_t partition;
+	enum side side;
 };
 struct match {
 	struct tally *tally;
-	struct pair *pairs;
-	int32_t pairs_n;
+	struct note *notes;
+	uint64_t cap, n; /* cap is a power of two, at least twice n */
 	int64_t waiting;
 };
 
-struct match *match_new(struct tally *t, int32_t partitions)
+#define CAP_FIRST 1024
+
+struct match *match_new(struct tally *t)
 {
 	struct match *m = mem_zalloc(sizeof(*m));
 
 	m->tally = t;
-	m->pairs_n = partitions;
-	m->pairs = mem_zalloc((size_t)partitions * sizeof(*m->pairs));
+	m->cap = CAP_FIRST;
+	m->notes = mem_zalloc(m->cap * sizeof(*m->notes));
 	return m;
 }
 
@@ -41,85 +40,106 @@ void match_free(struct match *m)
 {
 	if (!m)
 		return;
-	for (int32_t i = 0; i < m->pairs_n; i++) {
-		mem_free(m->pairs[i].sent.v);
-		mem_free(m->pairs[i].seen.v);
-	}
-	mem_free(m->pairs);
+	mem_free(m->notes);
 	mem_free(m);
 }
 
-static struct note *front(const struct queue *q)
+static uint64_t place_of(const struct match *m, const struct note *key)
 {
-	return q->n ? &q->v[q->head & (q->cap - 1)] : NULL;
+	uint64_t x = (uint64_t)key->offset +
+		     (uint64_t)key->partition * 0x9e3779b97f4a7c15u;
+
+	x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93u;
+	return (x ^ (x >> 32)) & (m->cap - 1);
 }
 
-static void pop(struct queue *q)
+/* The note about the same batch, or the empty slot where it would lie. */
+static struct note *find(const struct match *m, const struct note *key)
 {
-	q->head++;
-	q->n--;
-}
+	uint64_t i = place_of(m, key);
 
-static void push(struct queue *q, struct note note)
-{
-	if (q->n == q->cap) {
-		uint32_t cap = q->cap ? q->cap * 2 : 16;
-		struct note *v = mem_alloc(cap * sizeof(*v));
+	for (;; i = (i + 1) & (m->cap - 1)) {
+		struct note *at = &m->notes[i];
 
-		for (uint32_t i = 0; i < q->n; i++)
-			v[i] = q->v[(q->head + i) & (q->cap - 1)];
-		mem_free(q->v);
-		*q = (struct queue){ v, cap, 0, q->n };
+		if (at->side == NOBODY || (at->offset == key->offset &&
+					   at->partition == key->partition))
+			return at;
 	}
-	q->v[(q->head + q->n++) & (q->cap - 1)] = note;
 }
 
-static void settle(struct match *m, struct pair *p)
+static void grow(struct match *m)
 {
-	struct tally *t = m->tally;
-	struct note *a, *b;
+	struct note *old = m->notes;
+	uint64_t n = m->cap;
 
-	while ((a = front(&p->sent)) && (b = front(&p->seen))) {
-		if (a->offset == b->offset) {
-			if (tally_is_measured(t, a->at_ns))
-				histogram_add(&t->e2e,
-					      (b->at_ns - a->at_ns) / 1000, 1);
-			histogram_add(&t->line, (b->at_ns - a->at_ns) / 1000,
-				      1);
-			pop(&p->sent);
-			pop(&p->seen);
-			m->waiting--;
-		} else if (a->offset < b->offset) {
-			t->unmatched++; /* its place was passed over */
-			pop(&p->sent);
-			m->waiting--;
-		} else {
-			pop(&p->seen); /* a stranger's, or a repetition */
-		}
+	m->cap *= 2;
+	m->notes = mem_zalloc(m->cap * sizeof(*m->notes));
+	for (uint64_t i = 0; i < n; i++)
+		if (old[i].side != NOBODY)
+			*find(m, &old[i]) = old[i];
+	mem_free(old);
+}
+
+/* Closes the hole: what stands behind it may belong into it. */
+static void take_out(struct match *m, struct note *hole)
+{
+	uint64_t mask = m->cap - 1, to = (uint64_t)(hole - m->notes);
+
+	for (uint64_t i = (to + 1) & mask; m->notes[i].side != NOBODY;
+	     i = (i + 1) & mask) {
+		uint64_t own = place_of(m, &m->notes[i]);
+
+		if (((i - own) & mask) < ((i - to) & mask))
+			continue; /* it would come before its place */
+		m->notes[to] = m->notes[i];
+		to = i;
 	}
+	m->notes[to].side = NOBODY;
+	m->n--;
+}
+
+static void meet(struct match *m, const struct note *sent,
+		 const struct note *seen)
+{
+	int64_t us = (seen->at_ns - sent->at_ns) / 1000;
+
+	if (tally_is_measured(m->tally, sent->at_ns))
+		histogram_add(&m->tally->e2e, us, 1);
+	histogram_add(&m->tally->line, us, 1);
+}
+
+static void add(struct match *m, const struct note *note)
+{
+	struct note *at = find(m, note);
+
+	if (at->side == note->side) /* a repetition */
+		return;
+	m->waiting += note->side == SENT;
+	if (at->side == NOBODY) {
+		*at = *note;
+		if (++m->n * 2 > m->cap)
+			grow(m);
+		return;
+	}
+	meet(m, note->side == SENT ? note : at,
+	     note->side == SENT ? at : note);
+	m->waiting--;
+	take_out(m, at);
 }
 
 void match_sent(struct match *m, int32_t partition, int64_t offset,
 		int64_t intended_ns)
 {
-	struct pair *p = &m->pairs[partition];
-
-	if (offset < 0) { /* a duplicate whose place is not known any more */
+	if (offset < 0) /* a duplicate whose place is not known any more */
 		m->tally->unmatched++;
-		return;
-	}
-	push(&p->sent, (struct note){ offset, intended_ns });
-	m->waiting++;
-	settle(m, p);
+	else
+		add(m, &(struct note){ offset, intended_ns, partition, SENT });
 }
 
 void match_seen(struct match *m, int32_t partition, int64_t offset,
 		int64_t now_ns)
 {
-	struct pair *p = &m->pairs[partition];
-
-	push(&p->seen, (struct note){ offset, now_ns });
-	settle(m, p);
+	add(m, &(struct note){ offset, now_ns, partition, SEEN });
 }
 
 int64_t match_waiting(const struct match *m)

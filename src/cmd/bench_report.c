@@ -201,7 +201,7 @@ static void add_troubles(struct rows *rows, const struct run *r)
 	if (r->options.mode == BENCH_E2E) {
 		add_count(rows, "unseen", "acknowledged and not read",
 			  t->unseen);
-		add_count(rows, "unmatched", "read without a time",
+		add_count(rows, "unmatched", "acknowledged, place unknown",
 			  t->unmatched);
 	}
 	if (r->options.mode != BENCH_PRODUCE)

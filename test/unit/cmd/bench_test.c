@@ -201,7 +201,7 @@ static void start(struct fixture *f)
 	f->options.duration_ns = 10 * SECOND;
 	tally_init(&f->tally, &f->options, 2);
 	tally_start(&f->tally, &f->options, 6 * SECOND);
-	f->match = match_new(&f->tally, 2);
+	f->match = match_new(&f->tally);
 }
 
 static void stop(struct fixture *f)
@@ -267,7 +267,7 @@ TEST(match_takes_either_side_first)
 	stop(&f);
 }
 
-TEST(match_passes_over_what_is_not_ours)
+TEST(match_leaves_alone_what_is_not_ours)
 {
 	struct fixture f;
 
@@ -275,30 +275,59 @@ TEST(match_passes_over_what_is_not_ours)
 	match_seen(f.match, 0, 1, 11 * SECOND); /* a stranger's */
 	match_seen(f.match, 0, 2, 11 * SECOND);
 	match_sent(f.match, 0, 2, 10 * SECOND);
-	match_sent(f.match, 0, 3, 10 * SECOND); /* compacted away */
-	match_seen(f.match, 0, 4, 11 * SECOND);
+	match_sent(f.match, 1, 1, 10 * SECOND); /* another partition */
 	match_sent(f.match, 0, -1, 10 * SECOND);
 	ck_assert_int_eq(f.tally.e2e.count, 1);
-	ck_assert_int_eq(f.tally.unmatched, 2);
-	ck_assert_int_eq(match_waiting(f.match), 0);
+	ck_assert_int_eq(f.tally.unmatched, 1);
+	ck_assert_int_eq(match_waiting(f.match), 1);
 	stop(&f);
 }
 
-TEST(match_queues_grow_in_order)
+TEST(match_counts_a_repetition_once)
 {
 	struct fixture f;
 
 	start(&f);
-	for (int i = 0; i < 10; i++) /* so that the ring wraps when it grows */
-		match_sent(f.match, 0, i, 11 * SECOND);
-	for (int i = 0; i < 10; i++)
-		match_seen(f.match, 0, i, 11 * SECOND);
-	for (int i = 10; i < 1000; i++)
-		match_sent(f.match, 0, i, 11 * SECOND + i * MILLISECOND);
-	for (int i = 10; i < 1000; i++)
-		match_seen(f.match, 0, i, 11 * SECOND + i * MILLISECOND);
-	ck_assert_int_eq(f.tally.e2e.count, 1000);
-	ck_assert_int_eq(f.tally.e2e.max, 0);
+	match_sent(f.match, 0, 7, 11 * SECOND);
+	match_sent(f.match, 0, 7, 12 * SECOND);
+	ck_assert_int_eq(match_waiting(f.match), 1);
+	match_seen(f.match, 0, 7, 13 * SECOND);
+	ck_assert_int_eq(f.tally.e2e.max, 2000000);
+	stop(&f);
+}
+
+/* Sent and seen in their own random orders: each finds its own. */
+TEST(match_finds_all_in_any_order)
+{
+	enum { N = 20000 };
+	struct fixture f;
+	struct prng dice;
+	int *order = mem_alloc(2 * N * sizeof(*order));
+
+	start(&f);
+	prng_init(&dice, 7);
+	for (int i = 0; i < 2 * N; i++)
+		order[i] = i;
+	for (int i = 2 * N - 1; i > 0; i--) {
+		int j = (int)prng_below(&dice, (uint64_t)i + 1), x = order[i];
+
+		order[i] = order[j];
+		order[j] = x;
+	}
+	for (int i = 0; i < 2 * N; i++) {
+		int k = order[i] / 2;
+		int64_t at = 11 * SECOND + k * 1000;
+
+		if (order[i] % 2)
+			match_sent(f.match, k % 5, k / 5 * 13, at);
+		else
+			match_seen(f.match, k % 5, k / 5 * 13, at + 42000);
+	}
+	ck_assert_int_eq(match_waiting(f.match), 0);
+	ck_assert_int_eq(f.tally.e2e.count, N);
+	ck_assert_int_eq(f.tally.e2e.min, 42);
+	ck_assert_int_eq(f.tally.e2e.max, 42);
+	mem_free(order);
 	stop(&f);
 }
 
