@@ -123,8 +123,7 @@ broker_exec() { # SYSTEM: starts it, does not wait
 			kafka.Kafka "$dir/server.properties" ;;
 	raftmq)
 		on 0 "$build/raftmqd" --listen 127.0.0.1:$port --http none \
-			--data-dir "$dir/data" \
-			-D log.segment.bytes=67108864 ;;
+			--data-dir "$dir/data" ;;
 	esac >"$dir/log" 2>&1 &
 	pid=$!
 }
@@ -140,7 +139,7 @@ bench() { # COMMAND OPTION...: its TSV in $dir/row
 	command=$1
 	shift
 	(on 1 "$build/raftmq-bench" "$command" -b 127.0.0.1:$port -Q -o tsv \
-		--wait -T 120 "$@") >"$dir/row" 2>"$dir/err"
+		--wait -T 300 "$@") >"$dir/row" 2>"$dir/err"
 	code=$?
 	[ $code -le 1 ] || fail "raftmq-bench $command $* ($code)"
 }
