@@ -136,6 +136,10 @@ void broker_request(struct broker *b, struct request *rq)
 		broker_refuse(b, rq, "malformed request header");
 		return;
 	}
+	if (b->stopping) {
+		broker_refuse(b, rq, "came while stopping");
+		return;
+	}
 	rq->api = api_find(rq->header.key);
 	if (!rq->api || (rq->api->peer_only && rq->peer < 0)) {
 		broker_refuse(b, rq, "unknown api");

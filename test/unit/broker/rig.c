@@ -179,8 +179,10 @@ static void submit(struct rig *r, struct rig_call *c, struct bytes frame,
 	rq->host = "10.0.0.7";
 	rq->listener = 0;
 	rq->arrived_ms = r->now_ms;
-	c->key = (int16_t)get_be16(frame.p);
-	c->version = (int16_t)get_be16(frame.p + 2);
+	if (frame.n >= 4) {
+		c->key = (int16_t)get_be16(frame.p);
+		c->version = (int16_t)get_be16(frame.p + 2);
+	}
 	set_time(c->at);
 	broker_request(c->at->broker, rq);
 }
