@@ -261,7 +261,7 @@ static void complete_bash(FILE *f)
 		put_words(f, v->flags);
 		fprintf(f, "'");
 		if (names)
-			fprintf(f, "\" $(raftmq-admin -q -o tsv --no-headers "
+			fprintf(f, "\" $(raftmq-admin -o tsv --no-headers "
 				"--timeout 1s %s list 2>/dev/null | cut -f1)\"",
 				names);
 		fprintf(f, ";;\n");

@@ -65,6 +65,11 @@ same "dry run" "$(tsv 0 topic create c -n -p 2)" "c 2 3 would be created"
 same "list" "$(tsv 0 topic list | cut -d' ' -f1-3)" "a 3 3
 b 3 3"
 ask 5 topic describe c
+ask 0 completion bash
+same "completion" "$(PATH=$build:$PATH RAFTMQ_BOOTSTRAP=$brokers bash -c \
+	'. "$0"; COMP_WORDS=(raftmq-admin topic describe "") COMP_CWORD=3
+	_raftmq_admin; echo ${COMPREPLY[*]}' "$dir/out" | tr ' ' '\n' |
+	grep -v '^-' | tr '\n' ' ')" "a b "
 ask 1 topic alter a -c retention.ms=soon
 same "alter" "$(tsv 0 topic alter a -c retention.bytes=1000000 -d retention.ms)" \
 	"topic a retention.bytes 1000000 set
