@@ -109,6 +109,16 @@ static void follow(struct node *n, struct str address)
 	arena_fini(&a);
 }
 
+/* The quorum leader: our answers to it need its address from the start. */
+static void meet(struct node *n, const struct question *q)
+{
+	struct buf b = { 0 };
+
+	endpoint_print(&b, q->where.host, q->where.port);
+	node_met(n, q->answer.node, buf_c(&b));
+	buf_fini(&b);
+}
+
 static int64_t judge(struct node *n, const struct question *q)
 {
 	const struct hello_answer *a = &q->answer;
@@ -122,6 +132,7 @@ static int64_t judge(struct node *n, const struct question *q)
 	}
 	if (a->error == HELLO_WELCOME) {
 		trace_info("join", "welcome", "by=%d", (int)a->node);
+		meet(n, q);
 		return SETTLE_MS;
 	}
 	if (a->error == HELLO_NOT_LEADER && a->text.n > 0) {

@@ -165,8 +165,11 @@ static void on_broker(void *ctx, const struct conn_origin *o,
 		      const struct hello *h)
 {
 	struct node *n = ctx;
+	char address[QUORUM_ADDRESS_MAX];
 	int thread = 0;
 
+	snprintf(address, sizeof(address), "%.*s", STR_ARG(h->address));
+	node_met(n, h->node, address);
 	if (h->purpose == HELLO_DATA)
 		thread = (max_of(h->thread, 1) - 1) % n->plan->shards + 1;
 	hand_over(n, thread, o);

@@ -76,6 +76,8 @@ void node_thread_stopped(struct node *n, struct thread *t);
 int node_open_quorum(struct node *n) must_use;
 struct quorum_view node_quorum_view(struct node *n);
 void node_addresses(struct node *n); /* tells the threads what is new */
+/* What a node says of itself, until the agreed log says it. */
+void node_met(struct node *n, int32_t id, const char *address);
 void node_propose(struct node *n, int target, struct bytes command,
 		  uint64_t cookie);
 void node_frame(struct node *n, int32_t peer, struct bytes frame);

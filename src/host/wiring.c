@@ -60,6 +60,12 @@ static void publish_text(struct node *n, int32_t id, const char *address)
 	arena_fini(&a);
 }
 
+void node_met(struct node *n, int32_t id, const char *address)
+{
+	if (*address && !links_knows(&n->threads[0].links, id))
+		publish_text(n, id, address);
+}
+
 void node_addresses(struct node *n)
 {
 	const struct cluster *c = n->quorum ? quorum_cluster(n->quorum) : NULL;
