@@ -120,6 +120,8 @@ static void on_retry(struct timer *t)
 		return;
 	}
 	l->state = LINK_IDLE;
+	if (l->home->closing)
+		return;
 	if (l->keep || !list_empty(&l->queued))
 		dial(l);
 }
@@ -493,14 +495,19 @@ static struct link *open_link(struct links *ls, int32_t node,
 void links_init(struct links *ls)
 {
 	list_init(&ls->dirty);
+	list_init(&ls->refused);
 }
 
 void links_ask(struct links *ls, struct ask *a)
 {
-	struct link *l = open_link(ls, a->node, a->kind == ASK_DATA
-							? HELLO_DATA
-							: HELLO_CONTROL);
+	struct link *l;
 
+	if (ls->closing) { /* not from inside the call that asks */
+		list_push(&ls->refused, &a->link);
+		return;
+	}
+	l = open_link(ls, a->node, a->kind == ASK_DATA ? HELLO_DATA
+						       : HELLO_CONTROL);
 	list_push(&l->queued, &a->link);
 	if (!timer_is_armed(&l->expiry) || a->deadline_ms < l->expiry.at_ms)
 		wheel_arm(ls->wheel, &l->expiry, a->deadline_ms);
@@ -516,7 +523,7 @@ void links_send(struct links *ls, int32_t node, enum hello_purpose purpose,
 	struct link *l = open_link(ls, node, purpose);
 	struct buf *to = &l->early;
 
-	if (l->state == LINK_IDLE)
+	if (l->state == LINK_IDLE && !ls->closing)
 		dial(l);
 	if (l->state == LINK_UP)
 		to = &l->out;
@@ -534,7 +541,7 @@ void links_keep(struct links *ls, int32_t node, enum hello_purpose purpose)
 	struct link *l = open_link(ls, node, purpose);
 
 	l->keep = true;
-	if (l->state == LINK_IDLE)
+	if (l->state == LINK_IDLE && !ls->closing)
 		dial(l);
 }
 
@@ -544,6 +551,7 @@ void links_flush(struct links *ls)
 
 	while ((at = list_pop(&ls->dirty)))
 		write_some(list_entry(at, struct link, dirty_link));
+	fail_asks(&ls->refused, -ECANCELED);
 }
 
 bool links_knows(const struct links *ls, int32_t node)
@@ -585,6 +593,7 @@ void links_close(struct links *ls)
 		fail_asks(&l->sent, -ECANCELED);
 		fail_asks(&l->queued, -ECANCELED);
 	}
+	fail_asks(&ls->refused, -ECANCELED);
 }
 
 void links_fini(struct links *ls)

@@ -45,6 +45,7 @@ struct links {
 	struct map by_node;   /* (node, purpose) -> struct link * */
 	struct map addresses; /* node -> struct endpoint * */
 	struct list dirty;    /* have something to write */
+	struct list refused;  /* asks that came after links_close */
 	bool closing;
 };
 void links_init(struct links *ls);
@@ -60,7 +61,8 @@ void links_send(struct links *ls, int32_t node, enum hello_purpose purpose,
  * death of the other side is seen at once. */
 void links_keep(struct links *ls, int32_t node, enum hello_purpose purpose);
 void links_flush(struct links *ls);
-/* Everything that waits is answered with -ECANCELED. */
+/* Everything that waits, and what comes later (at the next flush, or at the
+ * next links_close), is answered with -ECANCELED. */
 void links_close(struct links *ls);
 
 #endif

@@ -234,6 +234,7 @@ static void end_if_stopping(struct thread *t)
 	if (!t->ending)
 		return;
 	t->stopped = true;
+	links_close(&t->links);
 	node_thread_stopped(t->node, t);
 	uv_close((uv_handle_t *)&t->turn_end, NULL);
 	uv_close((uv_handle_t *)&t->alarm, NULL);
