@@ -292,7 +292,8 @@ void liveness_lost(struct liveness *l, int32_t broker, int64_t now_ms);
 bool liveness_is_alive(const struct liveness *l, int32_t broker,
 		       int64_t now_ms);
 /* Calls fence for each broker that is due; again after another session, if
- * it still is not fenced. */
+ * it still is not fenced. To be called more often than there are heartbeats:
+ * a longer pause is taken for one of our own. */
 void liveness_tick(struct liveness *l, int64_t now_ms,
 		   void (*fence)(void *ctx, int32_t broker, int64_t epoch),
 		   void *ctx);

@@ -15,6 +15,7 @@ struct admitted {
 	struct list link; /* control->admissions */
 	struct broker *broker;
 	struct request *rq; /* NULL: answered */
+	bool ours; /* else one of another thread's, lent to us */
 	struct timer timer;
 	admit_fn *done;
 	late_fn *late;
@@ -103,6 +104,7 @@ void control_admit(struct broker *b, struct request *rq,
 	a = mem_zalloc(sizeof(*a));
 	a->broker = b;
 	a->rq = rq;
+	a->ours = rq->thread == b->thread;
 	a->done = in->done;
 	a->late = in->late;
 	list_push(&b->control->admissions, &a->link);
@@ -128,7 +130,7 @@ void admit_close(struct broker *b)
 	while ((l = list_pop(&b->control->admissions))) {
 		struct admitted *a = list_entry(l, struct admitted, link);
 
-		if (a->rq && a->rq->thread != b->thread) /* not in b->held */
+		if (a->rq && !a->ours) /* ours were in b->held */
 			request_free(a->rq);
 		let_go(a);
 	}

@@ -5,16 +5,20 @@
  * works alone and fails in a cluster.
  */
 #include "call.h"
+#include "control.h"
 
 struct call {
-	called_fn *done;
+	struct list link; /* control->calls */
+	called_fn *done;  /* NULL: the broker has ended */
 	void *ctx;
 	struct broker *broker;
 	const struct api *api;
+	bool asked; /* of another node: the link will answer */
 };
 
 static void finish(struct call *c, const void *out, int error)
 {
+	list_remove(&c->link);
 	c->done(c->broker, c->ctx, out, error);
 	mem_free(c);
 }
@@ -31,6 +35,12 @@ static void on_remote(struct ask *a, struct reader *r, int error)
 	struct arena arena = { 0 };
 	void *out = NULL;
 
+	if (!c->done) {
+		mem_free(c);
+		buf_fini(&a->frame);
+		mem_free(a);
+		return;
+	}
 	if (!error) {
 		out = arena_alloc(&arena, c->api->response->size);
 		if (!wire_decode(r, c->api->response, a->version, out, &arena))
@@ -82,12 +92,17 @@ void call_leader(struct broker *b, int16_t key, const void *in,
 		return;
 	}
 	c = mem_zalloc(sizeof(*c));
-	*c = (struct call){ done, ctx, b, api_find(key) };
+	c->done = done;
+	c->ctx = ctx;
+	c->broker = b;
+	c->api = api_find(key);
 	assert(c->api && c->api->thread == ON_QUORUM);
+	list_push(&b->control->calls, &c->link);
 	if (leader == b->node->id) {
 		call_local(b, c, in);
 		return;
 	}
+	c->asked = true;
 	a = mem_zalloc(sizeof(*a));
 	a->node = leader;
 	a->kind = ASK_CONTROL;
@@ -99,4 +114,18 @@ void call_leader(struct broker *b, int16_t key, const void *in,
 	a->ctx = c;
 	encode(&a->frame, c->api, in);
 	b->out.ask(b->out.ctx, a);
+}
+
+void call_close(struct broker *b)
+{
+	struct list *l;
+
+	while ((l = list_pop(&b->control->calls))) {
+		struct call *c = list_entry(l, struct call, link);
+
+		mem_free(c->ctx);
+		c->done = NULL;
+		if (!c->asked) /* its request is gone already */
+			mem_free(c);
+	}
 }

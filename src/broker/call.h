@@ -15,9 +15,15 @@
  */
 typedef void called_fn(struct broker *b, void *ctx, const void *out, int error);
 
-/* in: a struct of the API's request type, needed only for this call. Sent in
- * the newest version served. done is called once, maybe before this returns. */
+/*
+ * in: a struct of the API's request type, needed only for this call. Sent in
+ * the newest version served. done is called once, maybe before this returns;
+ * not when the broker ends first: then ctx (heap memory, or NULL) is freed.
+ */
 void call_leader(struct broker *b, int16_t key, const void *in,
 		 int64_t timeout_ms, called_fn *done, void *ctx);
+
+/* When the broker ends. */
+void call_close(struct broker *b);
 
 #endif

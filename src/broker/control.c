@@ -14,6 +14,7 @@
 
 #include <raftmq/quorum.h>
 
+#include "call.h"
 #include "coordinator.h"
 
 enum { LIVE_TICK_MS = 20, BALANCE_MAX = 1000 };
@@ -245,6 +246,14 @@ void broker_peer_lost(struct broker *b, int32_t node)
 
 /* ---- the agreed log ------------------------------------------------------ */
 
+static bool is_founded_by(const struct cluster_effects *e)
+{
+	for (int32_t i = 0; i < e->changes_n; i++)
+		if (e->changes[i].kind == CLUSTER_BOOTSTRAPPED)
+			return true;
+	return false;
+}
+
 void broker_applied(struct broker *b, int64_t index, int target,
 		    struct bytes command, uint64_t cookie,
 		    const struct cluster_effects *ce,
@@ -254,6 +263,8 @@ void broker_applied(struct broker *b, int64_t index, int target,
 		relay_command(b, index, command);
 		membership_applied(b);
 		forward_caught_up(b);
+		if (is_founded_by(ce)) /* only now can anyone register */
+			membership_poke(b);
 	} else {
 		coordinator_applied(b, oe);
 	}
@@ -290,6 +301,7 @@ int control_open(struct broker *b)
 	list_init(&c->forwards);
 	list_init(&c->behind);
 	list_init(&c->admissions);
+	list_init(&c->calls);
 	timer_init(&c->live_timer, on_live_timer);
 	timer_init(&c->balance_timer, on_balance_timer);
 	c->liveness = liveness_new(
@@ -309,6 +321,7 @@ void control_close(struct broker *b)
 	wheel_disarm(&c->live_timer);
 	wheel_disarm(&c->balance_timer);
 	heartbeats_forget(b);
+	call_close(b);
 	forward_close(b);
 	admit_close(b);
 	wishes_free(c->wishes);

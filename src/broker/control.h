@@ -23,6 +23,7 @@ struct control {
 	struct list forwards;   /* requests on their way to the leader */
 	struct list behind;     /* answered there, not yet applied here */
 	struct list admissions; /* requests that wait for their proposal */
+	struct list calls;      /* of this node to the leader (call.c) */
 	struct timer live_timer, balance_timer;
 	int32_t old_leader; /* the one before us */
 	uint64_t serial;    /* grows with every change of role */

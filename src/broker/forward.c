@@ -21,6 +21,7 @@ struct forward {
 	struct timer timer; /* the next try; or the end of patience */
 	int64_t deadline_ms;
 	int64_t applied; /* the leader's; for behind */
+	bool ours; /* the request is of this thread */
 	bool asking;
 	bool closed; /* the broker ended while we asked */
 	late_fn *late;
@@ -199,6 +200,7 @@ bool control_here(struct broker *b, struct request *rq, int64_t timeout_ms,
 	f = mem_zalloc(sizeof(*f));
 	f->broker = b;
 	f->rq = rq;
+	f->ours = rq->thread == b->thread;
 	f->late = late;
 	/* what is left of its time, if it had to wait here before */
 	f->deadline_ms = max_of(rq->arrived_ms, 1) + max_of(timeout_ms, 1);
@@ -246,7 +248,7 @@ void forward_close(struct broker *b)
 		struct forward *f = list_entry(l, struct forward, link);
 
 		wheel_disarm(&f->timer);
-		if (f->rq->thread != b->thread) /* else it is in b->held */
+		if (!f->ours) /* ours were in b->held */
 			request_free(f->rq);
 		f->closed = true;
 		if (!f->asking)

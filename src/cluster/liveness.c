@@ -5,6 +5,8 @@
  *
  * 1. Only brokers that are registered and not fenced have a deadline.
  * 2. A deadline belongs to one registration: a newer one starts afresh.
+ * 3. Silence counts only while this leader was listening: when its own loop
+ *    stood still, everyone gets two heartbeats more.
  */
 #include <raftmq/cluster.h>
 
@@ -23,7 +25,7 @@ struct liveness {
 	bool leading;
 	struct watch *watches; /* sorted by broker */
 	int32_t n, cap;
-	int64_t started_ms;
+	int64_t started_ms, ticked_ms;
 	int32_t old_leader;
 };
 
@@ -126,7 +128,7 @@ void liveness_start(struct liveness *l, int64_t now_ms, int32_t old_leader)
 {
 	l->leading = true;
 	l->n = 0;
-	l->started_ms = now_ms;
+	l->started_ms = l->ticked_ms = now_ms;
 	l->old_leader = old_leader;
 	follow(l, now_ms);
 }
@@ -178,12 +180,18 @@ void liveness_tick(struct liveness *l, int64_t now_ms,
 		   void (*fence)(void *ctx, int32_t broker, int64_t epoch),
 		   void *ctx)
 {
+	bool stood_still = now_ms - l->ticked_ms > 2 * l->heartbeat_ms;
+
 	if (!l->leading)
 		return;
+	l->ticked_ms = now_ms;
 	follow(l, now_ms);
 	for (int32_t i = 0; i < l->n; i++) {
 		struct watch *w = &l->watches[i];
 
+		if (stood_still)
+			w->deadline_ms = max_of(w->deadline_ms, now_ms +
+						LOST_BEATS * l->heartbeat_ms);
 		if (now_ms < w->deadline_ms || !is_watched(l, w))
 			continue;
 		w->deadline_ms = now_ms + l->session_ms; /* lest it got lost */

@@ -205,8 +205,8 @@ static const char *words_fault(const struct setting *s, struct str v,
 {
 	struct str rest = v, word;
 
-	if (v.n == 0)
-		return "the list is empty";
+	if (v.n == 0) /* of cleanup.policy: nothing is ever cleaned up */
+		return NULL;
 	while (next_word(&rest, ',', &word))
 		if (!is_choice(s->choices, word))
 			return arena_printf(a, "%.*s is not one of %s",

@@ -9,6 +9,10 @@
 /* ---- DescribeCluster ----------------------------------------------------- */
 
 enum { BROKERS = 1 };
+/* What may be done to a cluster when nothing is forbidden: a bit for each of
+ * Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs and
+ * IdempotentWrite (KIP-430). */
+enum { ALL_OPERATIONS = 0x1fa0 };
 
 /* A fenced broker has no address for clients; it is shown by what it told. */
 static bool show_broker(const struct broker *b, const struct request *rq,
@@ -50,6 +54,8 @@ void handle_describe_cluster(struct broker *b, struct request *rq)
 	uuid_text(b->cluster->id, id);
 	out->cluster_id = str_dup(&rq->arena, str_of(id));
 	out->controller_id = broker_controller(b);
+	if (in->include_cluster_authorized_operations)
+		out->cluster_authorized_operations = ALL_OPERATIONS;
 	out->brokers = wire_new(&describe_cluster_response_broker_type,
 				(int32_t)map_count(&b->cluster->brokers),
 				&rq->arena);

@@ -66,9 +66,9 @@ const char *setting_shown(const struct broker *b, const struct described *d,
 	setting_places(b->cluster, b->node->settings, d->broker, d->topic,
 		       d->group, id, places);
 	if (places[0].value[0] == '\0')
-		return settings[id].type == SETTING_STRING ||
-				       settings[id].type == SETTING_LIST ?
-			"" : NULL;
+		return places[0].source == SOURCE_DEFAULT &&
+				       settings[id].type != SETTING_LIST ?
+			NULL : "";
 	return decided(b, d, id, places[0].value, a);
 }
 

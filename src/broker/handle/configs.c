@@ -83,9 +83,16 @@ static void check_entry(const struct broker *b, struct item *item,
 		     e->op, STR_ARG(e->name)));
 		return;
 	}
-	if (e->op == OP_DELETE && s && (s->scope & scope_of(item)))
+	if (s && (s->scope & SETTING_NODE) && !(s->scope & scope_of(item)) &&
+	    !(s->scope & SETTING_AGREED) && item->type == BROKER) {
+		fail(item, K_INVALID_REQUEST, arena_printf(a,
+		     "Cannot update %s at run time: it is read at start.",
+		     s->name));
 		return;
-	if (e->op != OP_DELETE && e->value.n < 0) {
+	}
+	if (e->op == OP_DELETE) /* of what is not there: nothing to do */
+		return;
+	if (e->value.n < 0) {
 		fail(item, K_INVALID_REQUEST, arena_printf(a,
 		     "Null value not supported for : %.*s", STR_ARG(e->name)));
 		return;
@@ -96,8 +103,6 @@ static void check_entry(const struct broker *b, struct item *item,
 		     e->op == OP_APPEND ? "APPEND" : "SUBTRACT", s->name));
 		return;
 	}
-	if (e->op == OP_DELETE && !s)
-		e->value = STR("");
 	why = setting_refusal(e->name, e->value, scope_of(item), a);
 	if (why) {
 		fail(item, K_INVALID_CONFIG, why);
@@ -105,7 +110,7 @@ static void check_entry(const struct broker *b, struct item *item,
 	}
 	if (wordwise) {
 		e->fallback = fallback(b, item, s);
-		e->empty = s->type == SETTING_LIST;
+		e->empty = true;
 	}
 }
 

@@ -159,33 +159,25 @@ static struct newcomer *newcomer_of(struct broker *b,
 	return n;
 }
 
-struct change_ctx {
-	int32_t broker;
-	int64_t epoch;
-};
-
+/* The next heartbeat looks again, whatever came of it. */
 static void on_changed(struct broker *b, void *ctx, const struct proposed *p)
 {
-	struct change_ctx *c = ctx;
-	struct newcomer *n = map_find_i64(&b->control->newcomers, c->broker);
+	struct newcomer *n = map_find_i64(&b->control->newcomers,
+					  (intptr_t)ctx);
 
-	(void)p; /* the next heartbeat looks again */
-	if (n && n->epoch == c->epoch)
+	(void)p;
+	if (n)
 		n->proposing = false;
-	mem_free(c);
 }
 
 static void change(struct broker *b, struct newcomer *n,
 		   struct set_broker_state_command *m)
 {
-	struct change_ctx *c;
-
 	if (n->proposing)
 		return;
 	n->proposing = true;
-	c = mem_alloc(sizeof(*c));
-	*c = (struct change_ctx){ m->broker_id, m->broker_epoch };
-	propose_cluster(b, &set_broker_state_command_type, m, on_changed, c);
+	propose_cluster(b, &set_broker_state_command_type, m, on_changed,
+			(void *)(intptr_t)m->broker_id);
 }
 
 /* What the cluster should know after this heartbeat. */

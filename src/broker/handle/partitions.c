@@ -9,6 +9,11 @@
 
 /* ---- DescribeTopicPartitions --------------------------------------------- */
 
+/* What may be done to a topic when nothing is forbidden: a bit for each of
+ * Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs
+ * (KIP-430). */
+enum { ALL_OPERATIONS = 0xdf8 };
+
 struct page {
 	struct broker *broker;
 	struct request *rq;
@@ -117,6 +122,7 @@ static void show_topic(struct page *g, struct str name)
 	}
 	out->topic_id = t->id;
 	out->is_internal = t->internal;
+	out->topic_authorized_operations = ALL_OPERATIONS;
 	n = min_of(max_of(t->partitions_n - first, 0), g->room);
 	out->partitions =
 		wire_new(&describe_topic_partitions_response_partition_type, n,
