@@ -320,9 +320,15 @@ void membership_applied(struct broker *b)
 {
 	struct membership *m = b->control ? b->control->membership : NULL;
 
-	if (!m || m->ready || m->epoch < 0 || m->stopping ||
-	    cluster_broker_epoch(b->cluster, b->node->id) != m->epoch ||
-	    !broker_has_lease(b))
+	if (!m || m->epoch < 0 || m->stopping || m->over ||
+	    cluster_broker_epoch(b->cluster, b->node->id) != m->epoch)
+		return;
+	if (!broker_has_lease(b)) { /* unfenced: the lease is there to take */
+		if (!m->asking)
+			step(m);
+		return;
+	}
+	if (m->ready)
 		return;
 	m->ready = true;
 	b->on_ready(b->host_ctx);
