@@ -149,9 +149,10 @@ int quorum_transfer(struct quorum *q, int32_t to /* -1 = any */) must_use;
 
 /*
  * Everything committed when this was called has been applied here, and this
- * node still was leader then: for reads that must not be stale. The answer
- * comes as done(ok), at once if this node does not lead, never later than
- * leadership ends.
+ * node still was leader then: for reads that must not be stale. Costs a round
+ * trip to a majority, shared by the reads of a turn, and nothing on disk. The
+ * answer comes as done(ok), at once if this node does not lead, never later
+ * than leadership ends.
  */
 void quorum_read(struct quorum *q, void (*done)(void *ctx, bool ok), void *ctx);
 

@@ -49,7 +49,7 @@ static void apply_one(struct quorum *q, const struct entry *e)
 		fatal("quorum: entry %" PRId64 " is of unknown type %u",
 		      e->index, e->type);
 	}
-	quorum_answer_reads(q);
+	read_answer(q);
 }
 
 /* ---- taking a snapshot --------------------------------------------------- */

@@ -4,7 +4,8 @@
  * by its owner's thread; jobs touch only what hangs on them, and the log on
  * disk, which is theirs alone between open and close.
  *
- *   quorum.c   front door: propose, read, receive, tick, queries
+ *   quorum.c   front door: propose, receive, tick, queries
+ *   read.c     reads that must not be stale
  *   open.c     from the files to a running node; founding one; closing
  *   step.c     raft_step and what its updates ask for, in their order
  *   apply.c    committed entries into the state machine, snapshots of it
@@ -145,7 +146,15 @@ struct quorum {
 	/* proposals and reads (quorum.c) */
 	struct buf gather; /* payloads of gathering */
 	struct waitings gathering, flight, reads;
-	size_t reads_attached;
+	struct {
+		uint64_t serial;
+		bool open;     /* asked, not confirmed */
+		int64_t index; /* to be applied before its reads */
+		size_t reads;  /* the first so many of them are in it */
+		int64_t sent_ms;
+		int32_t answers[QUORUM_MEMBERS_MAX];
+		int answers_n;
+	} round; /* read.c */
 	int64_t flight_bytes; /* gathering and flight */
 	bool barrier_wanted;
 	int32_t transfer_to;       /* -1 any */
@@ -212,8 +221,17 @@ void member_lacks(struct quorum *q, int32_t node, bool lacks);
 /* quorum.c */
 void quorum_lose(struct quorum *q); /* leadership: tells all who wait */
 uint64_t quorum_cookie(struct quorum *q, const struct entry *e);
-void quorum_answer_reads(struct quorum *q);
 void quorum_try_transfer(struct quorum *q);
+
+/* read.c */
+void read_begin(struct quorum *q);
+bool read_waits(const struct quorum *q); /* for a round to begin */
+void read_answer(struct quorum *q);
+void read_refuse_all(struct quorum *q);
+void read_tick(struct quorum *q);
+void read_probe(struct quorum *q, int32_t from, const struct message_probe *p);
+void read_probe_result(struct quorum *q, int32_t from,
+		       const struct message_probe *p);
 
 /* open.c */
 void quorum_begin(struct quorum *q); /* RAFT_START */

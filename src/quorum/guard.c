@@ -337,6 +337,36 @@ static bool append_ok(struct raft *r, const struct raft_append_entries *ae)
 	return true;
 }
 
+/*
+ * The core shuts down when a leader contradicts what is committed. A leader
+ * that was elected cannot; one that was not is no reason to stop.
+ */
+bool guard_contradicts(const struct raft *r,
+		       const struct raft_append_entries *ae,
+		       uint64_t (*term_at)(const struct quorum *q,
+					   int64_t index),
+		       const struct quorum *q)
+{
+	uint64_t commit = raft_commit_index(r);
+	uint64_t term = ae->prev_log_term;
+
+	if (r->snapshot.installing || ae->term < raft_current_term(r))
+		return false;
+	for (unsigned i = 0; i <= ae->n_entries; i++) {
+		uint64_t index = ae->prev_log_index + i;
+		uint64_t known;
+
+		if (index > commit)
+			break;
+		known = index ? term_at(q, (int64_t)index) : 0;
+		if (i)
+			term = ae->entries[i - 1].term;
+		if (known && known != term)
+			return true;
+	}
+	return false;
+}
+
 static bool install_ok(struct raft *r, const struct raft_install_snapshot *is)
 {
 	return is->term && is->last_index && is->last_term &&

@@ -22,7 +22,7 @@
  *   T10 guard_wants_vote_result
  *   T12 guard_free_install
  *   T13 guard_read_configuration
- *   T14 guard_is_sound
+ *   T14 guard_is_sound, guard_contradicts
  */
 #ifndef QUORUM_GUARD_H
 #define QUORUM_GUARD_H
@@ -32,6 +32,8 @@
 #include <raftmq/base.h>
 
 #include "message.h"
+
+struct quorum;
 
 /* T8: 0 for raft_event.capacity, and no threshold is ever set. With one, a
  * candidate that wins while disks are full is left a half-made leader. */
@@ -91,6 +93,15 @@ void guard_free_install(const struct raft_install_snapshot *in,
  */
 bool guard_read_configuration(const void *p, size_t n,
 			      struct raft_configuration *out) must_use;
+/*
+ * T14: an append that contradicts what is committed here; term_at gives 0 for
+ * an index whose term is not known.
+ */
+bool guard_contradicts(const struct raft *r,
+		       const struct raft_append_entries *ae,
+		       uint64_t (*term_at)(const struct quorum *q,
+					   int64_t index),
+		       const struct quorum *q) must_use;
 /* T14: may this well-framed message be fed to the core at all? */
 bool guard_is_sound(struct raft *r, const struct raft_message *m) must_use;
 

@@ -120,6 +120,11 @@ void message_encode(struct buf *out, const struct message *m,
 		buf_put_i64(out, m->piece_result.next);
 		buf_put_u8(out, m->piece_result.installed);
 		break;
+	case MESSAGE_PROBE:
+	case MESSAGE_PROBE_RESULT:
+		put_u64(out, m->probe.term);
+		put_u64(out, m->probe.serial);
+		break;
 	}
 	p = out->p + begin;
 	put_be32(p + CRC_AT,
@@ -270,6 +275,11 @@ static void read_body(struct reader *r, struct message *m, struct arena *a)
 		m->piece_result.installed = read_flag(r);
 		if (m->piece_result.next < 0)
 			r->bad = true;
+		break;
+	case MESSAGE_PROBE:
+	case MESSAGE_PROBE_RESULT:
+		m->probe.term = read_u64(r);
+		m->probe.serial = read_u64(r);
 		break;
 	default:
 		r->bad = true;

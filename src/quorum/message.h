@@ -27,6 +27,8 @@ enum message_type {
 	MESSAGE_TIMEOUT_NOW,
 	MESSAGE_PIECE,        /* of a snapshot's image */
 	MESSAGE_PIECE_RESULT,
+	MESSAGE_PROBE, /* are you still in this term? */
+	MESSAGE_PROBE_RESULT,
 };
 
 struct message_piece {
@@ -42,6 +44,9 @@ struct message_piece_result {
 	int64_t next;   /* wants to go on there; == total: has it all */
 	bool installed; /* or does not need it: the stream may end */
 };
+struct message_probe {
+	uint64_t term, serial;
+};
 struct message {
 	enum message_type type;
 	uint64_t group; /* which quorum; 0 = does not know yet */
@@ -51,6 +56,7 @@ struct message {
 		struct raft_message raft;
 		struct message_piece piece;
 		struct message_piece_result piece_result;
+		struct message_probe probe; /* and its result */
 	};
 };
 

@@ -60,7 +60,7 @@ bool quorum_disk_full(const struct quorum *q)
 	return q->full_retry_ms != 0;
 }
 
-/* ---- proposals and reads ------------------------------------------------- */
+/* ---- proposals ------------------------------------------------- */
 
 static void gather(struct quorum *q, uint8_t target, struct bytes command,
 		   uint64_t cookie)
@@ -94,15 +94,6 @@ void quorum_propose(struct quorum *q, enum quorum_target target,
 		q->hooks.dropped(q->hooks.ctx, cookie, false);
 }
 
-void quorum_read(struct quorum *q, void (*done)(void *ctx, bool ok), void *ctx)
-{
-	if (q->role != QUORUM_LEADER || q->transfer_until_ms)
-		done(ctx, false);
-	else
-		waitings_push(&q->reads,
-			      (struct waiting){ .done = done, .ctx = ctx });
-}
-
 static void drop_first(struct quorum *q, struct waitings *w, bool may_commit)
 {
 	struct waiting x = waitings_pop(w);
@@ -119,16 +110,6 @@ static void drop_gathered(struct quorum *q)
 		drop_first(q, &q->gathering, false);
 }
 
-static void refuse_reads(struct quorum *q)
-{
-	while (q->reads.n) {
-		struct waiting x = waitings_pop(&q->reads);
-
-		x.done(x.ctx, false);
-	}
-	q->reads_attached = 0;
-}
-
 void quorum_lose(struct quorum *q)
 {
 	trace_info("quorum", "leads no longer", "term=%" PRIu64, q->term);
@@ -140,7 +121,7 @@ void quorum_lose(struct quorum *q)
 	while (q->flight.n)
 		drop_first(q, &q->flight, true);
 	drop_gathered(q);
-	refuse_reads(q);
+	read_refuse_all(q);
 	member_lost(q);
 }
 
@@ -156,23 +137,6 @@ uint64_t quorum_cookie(struct quorum *q, const struct entry *e)
 	return x.cookie;
 }
 
-void quorum_answer_reads(struct quorum *q)
-{
-	while (q->reads_attached &&
-	       waitings_at(&q->reads, 0)->index <= q->applied) {
-		struct waiting x = waitings_pop(&q->reads);
-
-		q->reads_attached--;
-		x.done(x.ctx, true);
-	}
-}
-
-static void attach_reads(struct quorum *q, int64_t index)
-{
-	for (; q->reads_attached < q->reads.n; q->reads_attached++)
-		waitings_at(&q->reads, q->reads_attached)->index = index;
-}
-
 /* ---- submitting ---------------------------------------------------------- */
 
 static void submit_barrier(struct quorum *q)
@@ -180,14 +144,9 @@ static void submit_barrier(struct quorum *q)
 	static uint64_t zero;
 	struct raft_entry e = { .type = RAFT_BARRIER,
 				.buf = { &zero, sizeof(zero) } };
-	int64_t index = tail_next(&q->tail);
 
-	if (step_submit(q, &e, 1)) {
-		refuse_reads(q);
-		return;
-	}
-	q->barrier_wanted = false;
-	attach_reads(q, index);
+	if (!step_submit(q, &e, 1))
+		q->barrier_wanted = false;
 }
 
 /* One RAFT_SUBMIT of what has been gathered, or of the first part of it. */
@@ -229,8 +188,6 @@ static void submit_some(struct quorum *q, size_t *at)
 		drop_gathered(q);
 	} else {
 		q->barrier_wanted = false;
-		if (!q->gathering.n)
-			attach_reads(q, index + n - 1);
 	}
 	mem_free(v);
 }
@@ -252,17 +209,6 @@ static void maybe_check(struct quorum *q)
 	}
 }
 
-/* A sole voter knows what is committed without asking anybody. */
-static void answer_alone(struct quorum *q)
-{
-	if (q->role != QUORUM_LEADER ||
-	    !guard_is_sole_voter(&q->raft.configuration, q->raft.id) ||
-	    !q->own_term_applied || q->applied < quorum_commit_index(q))
-		return;
-	attach_reads(q, q->applied);
-	quorum_answer_reads(q);
-}
-
 void quorum_turn_end(struct quorum *q)
 {
 	size_t at = 0;
@@ -274,11 +220,9 @@ void quorum_turn_end(struct quorum *q)
 		while (q->role == QUORUM_LEADER && q->gathering.n)
 			submit_some(q, &at);
 		q->gather.n = 0;
-		if (q->reads_attached < q->reads.n)
-			answer_alone(q);
-		if (q->role == QUORUM_LEADER &&
-		    (q->barrier_wanted || q->reads_attached < q->reads.n))
+		if (q->role == QUORUM_LEADER && q->barrier_wanted)
 			submit_barrier(q);
+		read_begin(q);
 	}
 	write_flush(q);
 }
@@ -363,6 +307,7 @@ void quorum_tick(struct quorum *q, int64_t now_ms)
 	step_hurry_check(q);
 	write_tick(q);
 	stream_tick(q);
+	read_tick(q);
 	if (now_ms >= (int64_t)raft_timeout(&q->raft))
 		step_timeout(q);
 	yield_when_full(q);
@@ -374,7 +319,7 @@ int64_t quorum_next_tick(const struct quorum *q)
 	int64_t at;
 
 	if (!q->started || q->gathering.n || q->barrier_wanted ||
-	    q->reads_attached < q->reads.n || q->expectation.n)
+	    q->expectation.n || (read_waits(q) && q->own_term_applied))
 		return q->now_ms;
 	at = guard_deadline(&q->raft, q->now_ms);
 	at = stream_next(q, at);
@@ -382,6 +327,8 @@ int64_t quorum_next_tick(const struct quorum *q)
 		at = min_of(at, q->full_retry_ms);
 	if (q->transfer_until_ms)
 		at = min_of(at, q->transfer_until_ms);
+	if (q->round.open)
+		at = min_of(at, q->round.sent_ms + q->heartbeat_ms);
 	if (q->hurried)
 		at = min_of(at, q->lost_ms + 2 * q->election_timeout_ms);
 	return max_of(at, q->now_ms + 1);
@@ -418,6 +365,12 @@ static void dispatch(struct quorum *q, struct message *m)
 		break;
 	case MESSAGE_PIECE_RESULT:
 		stream_result(q, m->from, &m->piece_result);
+		break;
+	case MESSAGE_PROBE:
+		read_probe(q, m->from, &m->probe);
+		break;
+	case MESSAGE_PROBE_RESULT:
+		read_probe_result(q, m->from, &m->probe);
 		break;
 	default:
 		step_receive(q, &m->raft);

@@ -377,6 +377,13 @@ void step_receive(struct quorum *q, struct raft_message *m)
 	}
 	if (m->type == RAFT_APPEND_ENTRIES_RESULT)
 		member_lacks(q, node_of(m->server_id), false);
+	if (m->type == RAFT_APPEND_ENTRIES &&
+	    guard_contradicts(&q->raft, &m->append_entries, step_term_at, q)) {
+		trace_error("quorum", "a leader contradicts what is committed",
+			    "peer=%d term=%llu", node_of(m->server_id),
+			    m->append_entries.term);
+		return;
+	}
 	note_leader(q, m);
 	if (m->type == RAFT_APPEND_ENTRIES)
 		receive_append(q, m);
