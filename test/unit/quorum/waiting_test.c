@@ -75,13 +75,14 @@ TEST(tail_holds_entries_by_index)
 
 		switch (prng_below(&p, 20)) {
 		case 0:
-			next = first + (int64_t)prng_below(
-					       &p, (uint64_t)(next - first) + 1);
+			next = first +
+			       (int64_t)prng_below(&p, (uint64_t)(next + 1 -
+								  first));
 			tail_cut(&t, next);
 			break;
 		case 1:
-			first += (int64_t)prng_below(
-				&p, (uint64_t)(next - first) + 1);
+			first += (int64_t)prng_below(&p, (uint64_t)(next + 1 -
+								    first));
 			tail_trim(&t, first - 1);
 			break;
 		default:
