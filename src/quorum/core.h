@@ -38,6 +38,7 @@
 
 #define SUBMIT_MAX 1024 /* entries of one RAFT_SUBMIT */
 #define SUBMIT_BYTES_MAX (1 << 20)
+#define GATHER_KEEP (1 << 20) /* bytes of a buffer worth keeping */
 #define INFLIGHT_MAX 4096               /* entries to a peer, unanswered */
 #define TRAILING_MAX (2 * INFLIGHT_MAX) /* entries kept below a snapshot */
 #define TRAILING_BYTES_MAX (32 << 20)

@@ -220,6 +220,8 @@ void quorum_turn_end(struct quorum *q)
 		while (q->role == QUORUM_LEADER && q->gathering.n)
 			submit_some(q, &at);
 		q->gather.n = 0;
+		if (q->gather.cap > GATHER_KEEP) /* after a burst */
+			buf_fini(&q->gather);
 		if (q->role == QUORUM_LEADER && q->barrier_wanted)
 			submit_barrier(q);
 		read_begin(q);
