@@ -93,7 +93,8 @@ def by_time(c):
 def by_timestamp(c):
     c.create("ts", 1, 1, segment_bytes=65536, retention_ms=-1)
     base = 1700000000000
-    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "linger.ms": 5})
+    p = Producer({"bootstrap.servers": c.bootstrap, "log_level": 0, "linger.ms": 5,
+                  "batch.num.messages": 100})
     for i in range(5000):
         p.produce("ts", b"x" * 50, partition=0, timestamp=base + 10 * i)
         p.poll(0)
