@@ -2,14 +2,19 @@
 /*
  * mailbox: see mailbox.h. Not a scheduler: it moves pointers and rings bells.
  *
- * 1. The bell is rung only by the mail that finds the box empty.
+ * 1. The bell is rung only by the mail that finds the box empty. It is an
+ *    eventfd and not a uv_async_t, which makes its receiver spin while the
+ *    sender is not scheduled.
  * 2. A lane stands in `ready` at most once, and never while it is busy.
  */
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "mailbox.h"
 
 /* ---- mailbox ------------------------------------------------------------- */
 
-static void pile_push(struct mail_pile *p, deliver_fn *deliver, void *body)
+void mail_pile_push(struct mail_pile *p, deliver_fn *deliver, void *body)
 {
 	if (p->n == p->cap) {
 		p->cap = p->cap ? p->cap * 2 : 16;
@@ -27,13 +32,17 @@ static void pile_shrink(struct mail_pile *p)
 	*p = (struct mail_pile){ 0 };
 }
 
-static void take_all(uv_async_t *bell)
+static void take_all(uv_poll_t *bell, int status, int events)
 {
 	struct mailbox *m = container_of(bell, struct mailbox, bell);
 	struct mail_pile swap;
+	uint64_t rings;
 
+	(void)status;
+	(void)events;
 	if (m->wake)
 		m->wake(m->owner);
+	(void)!read(m->bell_fd, &rings, sizeof(rings));
 	pthread_mutex_lock(&m->lock);
 	swap = m->in;
 	m->in = m->out;
@@ -47,16 +56,20 @@ static void take_all(uv_async_t *bell)
 
 int mailbox_open(struct mailbox *m, uv_loop_t *loop, void *owner)
 {
+	int rv;
+
 	*m = (struct mailbox){ .owner = owner };
 	pthread_mutex_init(&m->lock, NULL);
-	return uv_async_init(loop, &m->bell, take_all);
+	m->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (m->bell_fd < 0)
+		return -errno;
+	rv = uv_poll_init(loop, &m->bell, m->bell_fd);
+	return rv < 0 ? rv : uv_poll_start(&m->bell, UV_READABLE, take_all);
 }
 
+/* The bell stays: somebody may just be ringing it. */
 void mailbox_close(struct mailbox *m)
 {
-	pthread_mutex_lock(&m->lock);
-	m->closed = true;
-	pthread_mutex_unlock(&m->lock);
 	if (!uv_is_closing((uv_handle_t *)&m->bell))
 		uv_close((uv_handle_t *)&m->bell, NULL);
 }
@@ -80,17 +93,45 @@ void mailbox_free(struct mailbox *m)
 		mem_free(m->in.v);
 	}
 	mem_free(m->out.v);
+	close(m->bell_fd);
 	pthread_mutex_destroy(&m->lock);
+}
+
+static void ring(struct mailbox *m)
+{
+	static const uint64_t one = 1;
+
+	/* it cannot fail but for a counter at its end: then it rings anyway */
+	(void)!write(m->bell_fd, &one, sizeof(one));
 }
 
 void mailbox_post(struct mailbox *m, deliver_fn *deliver, void *body)
 {
+	bool was_empty;
+
 	pthread_mutex_lock(&m->lock);
-	pile_push(&m->in, deliver, body);
-	/* under the lock, so that the bell is not closed between */
-	if (m->in.n == 1 && !m->closed)
-		uv_async_send(&m->bell);
+	was_empty = m->in.n == 0;
+	mail_pile_push(&m->in, deliver, body);
 	pthread_mutex_unlock(&m->lock);
+	if (was_empty)
+		ring(m);
+}
+
+void mailbox_post_all(struct mailbox *m, struct mail_pile *p)
+{
+	bool was_empty;
+
+	if (p->n == 0)
+		return;
+	pthread_mutex_lock(&m->lock);
+	was_empty = m->in.n == 0;
+	for (size_t i = 0; i < p->n; i++)
+		mail_pile_push(&m->in, p->v[i].deliver, p->v[i].body);
+	pthread_mutex_unlock(&m->lock);
+	p->n = 0;
+	pile_shrink(p);
+	if (was_empty)
+		ring(m);
 }
 
 /* ---- lanes --------------------------------------------------------------- */

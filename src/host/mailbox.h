@@ -36,9 +36,9 @@ struct mail_pile { /* owned */
 struct mailbox {
 	pthread_mutex_t lock;
 	struct mail_pile in;  /* under the lock */
-	bool closed;          /* under the lock */
 	struct mail_pile out; /* the owner's: being delivered */
-	uv_async_t bell;
+	int bell_fd; /* an eventfd */
+	uv_poll_t bell;
 	void *owner;
 	void (*wake)(void *owner); /* before each batch; may be NULL */
 	int64_t away; /* the owner's: jobs given from here, not home yet */
@@ -49,6 +49,9 @@ int mailbox_open(struct mailbox *m, uv_loop_t *loop, void *owner) must_use;
 void mailbox_close(struct mailbox *m); /* owner; the loop must still run */
 void mailbox_free(struct mailbox *m);  /* after the threads have ended */
 void mailbox_post(struct mailbox *m, deliver_fn *deliver, void *body);
+/* What a thread gathered for another in one turn: one lock, one bell. */
+void mail_pile_push(struct mail_pile *p, deliver_fn *deliver, void *body);
+void mailbox_post_all(struct mailbox *m, struct mail_pile *p);
 
 struct lane;
 struct lanes {

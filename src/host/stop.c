@@ -67,6 +67,7 @@ void node_thread_stopped(struct node *n, struct thread *t)
 	int rv = t->broker ? broker_close(t->broker) : 0;
 
 	t->broker = NULL;
+	thread_send_mail(t);
 	if (rv < 0)
 		trace_error("node", "not everything was written",
 			    "thread=%d error=\"%s\"", t->index, strerror(-rv));

@@ -34,8 +34,7 @@ static void out_answer(void *ctx, struct request *rq)
 	if (rq->thread == t->index)
 		deliver_answer(t, rq);
 	else
-		thread_post(node_thread(t->node, rq->thread), deliver_answer,
-			    rq);
+		mail_pile_push(&t->mail[rq->thread], deliver_answer, rq);
 }
 
 static void deliver_letter(void *owner, void *body)
@@ -51,7 +50,8 @@ static void out_tell(void *ctx, int thread, struct letter *l)
 {
 	struct thread *t = ctx;
 
-	thread_post(node_thread(t->node, thread), deliver_letter, l);
+	assert(thread >= 0 && thread < t->node->threads_n);
+	mail_pile_push(&t->mail[thread], deliver_letter, l);
 }
 
 static void out_propose(void *ctx, int target, struct bytes command,
@@ -157,6 +157,12 @@ static void wire_up(struct thread *t)
 	node_fill_thread(t->node, t);
 }
 
+void thread_send_mail(struct thread *t)
+{
+	for (int i = 0; i < t->node->threads_n; i++)
+		mailbox_post_all(&t->node->threads[i].box, &t->mail[i]);
+}
+
 /* ---- a turn -------------------------------------------------------------- */
 
 void thread_wake(void *thread)
@@ -256,6 +262,7 @@ static void turn(uv_check_t *h)
 			broker_tick(t->broker);
 	}
 	for (int i = 0; i < ROUNDS && more; i++) {
+		thread_send_mail(t); /* others may begin already */
 		if (t->broker)
 			broker_turn_end(t->broker);
 		t->again = false;
@@ -264,6 +271,7 @@ static void turn(uv_check_t *h)
 		more = conns_flush(&t->conns) || t->again;
 		links_flush(&t->links);
 	}
+	thread_send_mail(t);
 	arm(t, more ? t->now_ms : next_due(t));
 	t->awake = false;
 	end_if_stopping(t);
@@ -290,6 +298,7 @@ void thread_init(struct thread *t, struct node *node, int index)
 	if (rv < 0)
 		fatal("thread %d cannot be made: %s", index, uv_strerror(rv));
 	t->box.wake = thread_wake;
+	t->mail = mem_zalloc((size_t)node->threads_n * sizeof(*t->mail));
 	t->wheel = wheel_new(t->now_ms);
 	wire_up(t);
 	arm(t, t->now_ms); /* the first turn sets the alarm of the broker */
@@ -301,6 +310,9 @@ void thread_fini(struct thread *t)
 	links_fini(&t->links);
 	wheel_free(t->wheel);
 	mailbox_free(&t->box);
+	for (int i = 0; i < t->node->threads_n; i++)
+		mem_free(t->mail[i].v);
+	mem_free(t->mail);
 	if (uv_loop_close(&t->loop) < 0)
 		trace_warn("thread", "handles left open", "thread=%d",
 			   t->index);
@@ -329,6 +341,7 @@ static void *run(void *arg)
 	t->error = thread_open_broker(t, &c);
 	if (t->error < 0)
 		t->broker = NULL;
+	thread_send_mail(t);
 	node_thread_opened(t->node, t);
 	uv_run(&t->loop, UV_RUN_DEFAULT);
 	return NULL;

@@ -32,6 +32,7 @@ struct thread {
 	uv_check_t turn_end;
 	uv_timer_t alarm;
 	int64_t alarm_at_ms;
+	struct mail_pile *mail; /* for each thread: gathered in this turn */
 	int64_t now_ms, wall_ms;
 	bool awake;    /* has read the clock in this turn */
 	bool again;    /* something was gathered after its end of turn */
@@ -58,6 +59,7 @@ void thread_stop(struct thread *t);
 void thread_end(struct thread *t); /* a shard, when all are idle */
 void thread_wake(void *thread); /* first thing of each callback */
 void thread_post(struct thread *t, deliver_fn *deliver, void *body);
+void thread_send_mail(struct thread *t); /* what its broker gathered */
 void thread_give(void *thread, struct job *j);
 
 #endif
