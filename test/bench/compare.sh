@@ -74,7 +74,7 @@ port_is_taken() {
 	awk -v p=":$(printf %04X "$1")\$" '$4 == "0A" && $2 ~ p { n++ }
 		END { exit !n }'
 }
-port=$((30000 + $$ % 1000 * 20))
+port=$((12000 + $$ % 1000 * 20)) # below those that connections get
 while port_is_taken $port || port_is_taken $((port + 1)); do
 	port=$((port + 2))
 done
@@ -109,6 +109,7 @@ kafka_format() {
 }
 
 broker_prepare() { # SYSTEM: an empty directory
+	: >"$dir/err"
 	rm -rf "$dir/data"
 	sync
 	[ "$1" = raftmq ] || kafka_format
@@ -126,6 +127,13 @@ broker_exec() { # SYSTEM: starts it, does not wait
 			--data-dir "$dir/data" ;;
 	esac >"$dir/log" 2>&1 &
 	pid=$!
+}
+
+broker_await() { # until somebody listens
+	until port_is_taken $port; do
+		kill -0 "$pid" 2>/dev/null || fail "the broker ended"
+		sleep 0.1
+	done
 }
 
 broker_stop() { # SIGNAL
@@ -255,7 +263,7 @@ W9() {
 
 cell() { # ROUND SYSTEM CELL
 	broker_prepare "$2"
-	[ "$3" = W9 ] || broker_exec "$2"
+	[ "$3" = W9 ] || { broker_exec "$2"; broker_await; }
 	"$3" "$1" "$2"
 	broker_stop KILL
 	rm -rf "$dir/data"
