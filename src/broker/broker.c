@@ -89,9 +89,17 @@ bool broker_is_idle(const struct broker *b)
 	return !b->shard || store_is_idle(b->shard->store);
 }
 
+/* The mark says that all that was promised is on disk: not after a failure. */
 int broker_close(struct broker *b)
 {
-	int rc = b->shard ? shard_close(b) : membership_leave_mark(b);
+	int rc = 0;
+
+	if (b->shard)
+		rc = shard_close(b);
+	else if (!b->failed)
+		rc = membership_leave_mark(b);
+	if (b->shard && rc < 0)
+		broker_fail(b, "the disk has failed");
 
 	broker_free(b);
 	return rc;
@@ -119,6 +127,31 @@ void broker_turn_end(struct broker *b)
 		shard_turn_end(b);
 	else
 		wishes_turn_end(b);
+}
+
+struct failure {
+	struct letter letter;
+	const char *why;
+};
+
+static void deliver_failure(struct broker *b, struct letter *l)
+{
+	struct failure *f = list_entry(l, struct failure, letter);
+
+	b->failed = true;
+	if (b->on_refused)
+		b->on_refused(b->host_ctx, f->why);
+	mem_free(f);
+}
+
+void broker_fail(struct broker *b, const char *why)
+{
+	struct failure *f = mem_zalloc(sizeof(*f));
+
+	list_init(&f->letter.link);
+	f->letter.deliver = deliver_failure;
+	f->why = why;
+	b->out.tell(b->out.ctx, 0, &f->letter);
 }
 
 bool broker_lease_ok(const struct broker *b, int64_t now_ms)

@@ -13,6 +13,7 @@
 #include "inside.h"
 
 #define API_VERSIONS 18
+#define REFUSED_SAID 10
 
 static const struct api apis[API_KEYS] = {
 #define API(key, name, snake, thread, acl, min, max, peer_only)                \
@@ -73,11 +74,25 @@ void broker_answer(struct broker *b, struct request *rq)
 	send_home(b, rq);
 }
 
+/* Whoever sends rubbish does not fill the log: so many lines a second. */
+static bool may_say(struct broker *b)
+{
+	if (b->now_ms - b->refused_ms >= 1000) {
+		if (b->refused > REFUSED_SAID)
+			trace_info("broker", "more requests refused", "n=%d",
+				   b->refused - REFUSED_SAID);
+		b->refused_ms = b->now_ms;
+		b->refused = 0;
+	}
+	return ++b->refused <= REFUSED_SAID;
+}
+
 void broker_refuse(struct broker *b, struct request *rq, const char *why)
 {
-	trace_info("broker", why, "client=%s key=%d version=%d size=%zu",
-		   rq->host ? rq->host : "-", rq->header.key,
-		   rq->header.version, rq->frame_n);
+	if (may_say(b))
+		trace_info("broker", why, "client=%s key=%d version=%d size=%zu",
+			   rq->host ? rq->host : "-", rq->header.key,
+			   rq->header.version, rq->frame_n);
 	counters_refused(b);
 	rq->silent = true;
 	rq->close = true;

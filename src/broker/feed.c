@@ -53,7 +53,8 @@ static void set(struct broker *b, struct feed_slot *s,
 		const struct feed_change *c)
 {
 	s->progress = s->feed->peer >= 0;
-	if (c->high_watermark >= 0 && c->high_watermark != INT64_MAX)
+	if (s->progress && c->high_watermark >= 0 &&
+	    c->high_watermark != INT64_MAX)
 		s->told_hw = c->high_watermark; /* KIP-1166: it says so */
 	s->offset = c->offset;
 	s->log_start = c->log_start;

@@ -113,15 +113,10 @@ static void let_go(struct hosted *h)
 	h->fetcher = NULL;
 }
 
-static void arm_rest(struct fetcher *f)
+static void arm_rest(struct fetcher *f, int64_t at_ms)
 {
-	int64_t at = INT64_MAX;
-
-	list_each (l, &f->resting, safe)
-		at = min_of(at, list_entry(l, struct hosted, in_fetcher)
-					->rest_until_ms);
-	if (at != INT64_MAX)
-		wheel_arm(f->b->wheel, &f->rest_timer, at);
+	if (!timer_is_armed(&f->rest_timer) || at_ms < f->rest_timer.at_ms)
+		wheel_arm(f->b->wheel, &f->rest_timer, at_ms);
 }
 
 static void rest(struct fetcher *f, struct hosted *h)
@@ -135,7 +130,7 @@ static void rest(struct fetcher *f, struct hosted *h)
 		REST_MAX_MS);
 	h->rest_until_ms = f->b->now_ms + h->rest_ms;
 	move_to(h, &f->resting);
-	arm_rest(f);
+	arm_rest(f, h->rest_until_ms);
 }
 
 static void wake_resting(struct timer *t)
@@ -147,8 +142,9 @@ static void wake_resting(struct timer *t)
 
 		if (h->rest_until_ms <= f->b->now_ms)
 			mark_changed(h);
+		else
+			arm_rest(f, h->rest_until_ms);
 	}
-	arm_rest(f);
 	pump(f);
 }
 

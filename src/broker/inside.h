@@ -50,6 +50,9 @@ struct broker {
 	int32_t quorum_leader;  /* -1 unknown */
 
 	struct shard *shard;     /* NULL on thread 0 */
+	int64_t refused_ms; /* when the last of these was counted from */
+	int refused;        /* requests refused since, for the log */
+	bool failed; /* thread 0: a disk has */
 	/* thread 0: */
 	struct control *control;         /* control.c's own */
 	struct proposals *proposals;     /* propose.h */
@@ -153,6 +156,9 @@ const struct broker_listener *broker_address(const struct broker *b,
 					     const struct broker_info *info,
 					     int listener);
 bool broker_has_lease(const struct broker *b);
+/* A disk has failed: the node must end, and find out at its next start what
+ * the disk still has. Any thread; why is a static text. */
+void broker_fail(struct broker *b, const char *why);
 
 /* ---- counters (counters.c) ----------------------------------------------- */
 

@@ -472,6 +472,11 @@ static void on_offline(void *ctx, struct log *l, int error)
 	if (h && h->replica) /* it sees that its log has failed */
 		hosted_changed(b, h, replica_assign(h->replica, &none,
 						    b->now_ms));
+	/* What the kernel could not write it may show as written: only a start
+	 * tells. Until then others lead what this node led. */
+	if (!b->shard->failed)
+		broker_fail(b, "the disk has failed");
+	b->shard->failed = true;
 }
 
 static void tick_store(struct timer *t)

@@ -67,6 +67,7 @@ struct shard {
 	struct list session_lru; /* idle longest first */
 	int64_t session_entries;
 	int64_t unsynced_max;
+	bool failed; /* a log has, and thread 0 knows */
 	struct timer store_timer, isr_timer, retry_timer;
 };
 

@@ -349,5 +349,6 @@ TEST(a_failed_disk_is_a_storage_error_of_its_partition)
 	p = rig_produce(&r, 1, "t", 0, 1, 1);
 	rig_settle(&r);
 	ck_assert_int_eq(rig_produced(p, NULL), K_KAFKA_STORAGE_ERROR);
+	ck_assert_ptr_nonnull(r.refused); /* and the end of its node */
 	rig_fini(&r);
 }

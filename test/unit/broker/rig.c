@@ -446,6 +446,13 @@ void rig_lease(struct rig *r, int32_t node, int64_t until_ms)
 
 /* ---- opening ------------------------------------------------------------- */
 
+static void on_refused(void *ctx, const char *why)
+{
+	struct rig *r = ctx;
+
+	r->refused = why;
+}
+
 /* Nobody leads the quorum: thread 0 has nothing to say of its own. */
 static int32_t no_leader(void *ctx)
 {
@@ -469,6 +476,7 @@ static void open_thread(struct rig_node *n, int i)
 		.cluster = i == 0 ? n->rig->c : NULL,
 		.coord = i == 0 ? n->rig->coord : NULL,
 		.host_ctx = n->rig,
+		.on_refused = on_refused,
 		.quorum = { .leader = no_leader, .is_leader = is_no_leader },
 		.out = { t, out_answer, out_tell, out_propose, out_ask,
 			 out_give },

@@ -59,6 +59,7 @@ struct rig {
 	int calls_n;
 	bool refuse_isr;
 	int isr_wishes;
+	const char *refused; /* why a node has to end */
 };
 
 /* Nodes 1..n, registered and unfenced, with leases. set: "name=value". */
