@@ -203,7 +203,8 @@ TEST(conf_peers_are_checked)
 		{ "node.id=1\npeers=1@::1:9\n", "brackets" },
 		{ "node.id=1\npeers=1@h:0\n", "from 1 to 65535" },
 		{ "node.id=1\npeers=1@h:1\njoin=h:2\n", "give one of them" },
-		{ "broker.session.timeout.ms=150\n", "at least twice" },
+		{ "broker.heartbeat.interval.ms=100\n"
+		  "broker.session.timeout.ms=150\n", "at least twice" },
 	};
 
 	for (unsigned i = 0; i < countof(cases); i++) {
