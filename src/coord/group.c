@@ -131,7 +131,9 @@ const struct member *group_member_of(const struct group *g, struct str id)
 
 const struct member *group_static(const struct group *g, struct str instance)
 {
-	return g && instance.n >= 0 ? map_find_str(&g->statics, instance) : NULL;
+	if (!g || instance.n < 0)
+		return NULL;
+	return map_find_str(&g->statics, instance);
 }
 
 struct member *group_add_member(struct coord *c, struct group *g,

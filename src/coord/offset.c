@@ -88,7 +88,8 @@ static int16_t commit_one(struct apply *a, struct group *g,
 			  const struct offsets_commit_topic *t,
 			  const struct offsets_commit_partition *p)
 {
-	const struct topic *topic = cluster_topic_by_id(a->cluster, t->topic_id);
+	const struct topic *topic =
+		cluster_topic_by_id(a->cluster, t->topic_id);
 	struct group_offset *o;
 
 	if (p->error_code)

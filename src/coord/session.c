@@ -84,8 +84,9 @@ static void propose_expire(struct watch *w, const char *member,
 				  .member_id = str_of(member),
 				  .generation_id = generation };
 
-	trace_info("coord", "member expired", "group=%s member=%s generation=%d",
-		   w->group, member, generation);
+	trace_info("coord", "member expired",
+		   "group=%s member=%s generation=%d", w->group, member,
+		   generation);
 	propose(w->owner, &group_expire_type, &e);
 }
 

@@ -215,8 +215,9 @@ static void dump_group(const struct group *g, struct buf *out)
 {
 	struct map_iter i;
 
-	buf_printf(out, "group %s %s generation=%d type=%s protocol=%s leader=%s",
-		   g->id, group_state_name(g->state), g->generation,
+	buf_printf(out, "group %s %s generation=%d", g->id,
+		   group_state_name(g->state), g->generation);
+	buf_printf(out, " type=%s protocol=%s leader=%s",
 		   g->protocol_type ? g->protocol_type : "-",
 		   g->protocol ? g->protocol : "-",
 		   g->leader ? g->leader : "-");

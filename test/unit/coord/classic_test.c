@@ -210,7 +210,8 @@ TEST(last_one_leaves_an_empty_group)
 	leave(&w, "g", "m1");
 	leave(&w, "g", "m2");
 	expect_dump(&w, "producer_ids 0\n"
-		"group g Empty generation=2 type=consumer protocol=- leader=-\n");
+		"group g Empty generation=2 type=consumer "
+		"protocol=- leader=-\n");
 	ck_assert_int_eq(w.coord->members_n, 0);
 }
 

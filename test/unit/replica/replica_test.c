@@ -122,7 +122,7 @@ static void expect_same(struct stage *s, int a, int b)
 	buf_fini(&y);
 }
 
-/* ---- the high watermark --------------------------------------------------- */
+/* ---- the high watermark -------------------------------------------------- */
 
 TEST(high_watermark_waits_for_every_in_sync_replica)
 {
@@ -230,7 +230,7 @@ TEST(followers_high_watermark_stays_within_its_log) /* KAFKA-14704 */
 	expect_hw(&s, 2, 0);
 }
 
-/* ---- epochs --------------------------------------------------------------- */
+/* ---- epochs -------------------------------------------------------------- */
 
 TEST(acknowledgement_under_another_epoch_does_not_count) /* KIP-320 */
 {
@@ -328,7 +328,7 @@ TEST(logs_that_parted_several_times_meet_again) /* KIP-279 */
 	expect_same(&s, 2, 3);
 }
 
-/* ---- the in-sync set ------------------------------------------------------ */
+/* ---- the in-sync set ----------------------------------------------------- */
 
 TEST(follower_that_lags_is_wished_away)
 {
@@ -425,7 +425,7 @@ TEST(refused_wish_waits_before_it_is_repeated)
 	ck_assert(replica_want_isr(s.r[1], s.now));
 }
 
-/* ---- falling behind, going back ------------------------------------------- */
+/* ---- falling behind, going back ------------------------------------------ */
 
 TEST(follower_without_the_leaders_first_offset_begins_again)
 {
