@@ -56,12 +56,7 @@ static int write_header(struct entries *s, struct file *f, uint64_t serial,
 	rc = s->disk->ops->reserve(f, s->segment_bytes);
 	if (rc && rc != -EOPNOTSUPP && rc != -ENOSYS && rc != -EINVAL)
 		return rc;
-	rc = s->disk->ops->write(f, 0, &v, 1);
-	if (!rc)
-		rc = s->disk->ops->sync(f);
-	if (!rc)
-		rc = s->disk->ops->sync_dir(s->disk, "quorum");
-	return rc;
+	return s->disk->ops->write(f, 0, &v, 1);
 }
 
 /* A new last segment. -ENOSPC leaves all as it was. */
@@ -79,6 +74,10 @@ static int begin_segment(struct entries *s, int64_t start, bool reset)
 	if (rc)
 		return rc;
 	rc = write_header(s, f, serial, start, reset);
+	if (!rc)
+		rc = s->disk->ops->sync(f);
+	if (!rc)
+		rc = s->disk->ops->sync_dir(s->disk, "quorum");
 	if (rc) {
 		s->disk->ops->close(f);
 		if (rc == -ENOSPC)
@@ -92,23 +91,6 @@ static int begin_segment(struct entries *s, int64_t start, bool reset)
 	s->next = start;
 	entries_push_segment(s, serial, start);
 	return 0;
-}
-
-int entries_create(struct entries *s, struct disk *d, int32_t node,
-		   int64_t start)
-{
-	struct mark m = { 1, SEGMENT_HEADER, start - 1 };
-	int rc;
-
-	*s = (struct entries){ .disk = d,
-			       .node = node,
-			       .segment_bytes = SEGMENT_BYTES };
-	rc = begin_segment(s, start, true);
-	if (!rc)
-		rc = mark_create(&s->mark, d, &m);
-	if (rc)
-		entries_close(s);
-	return rc;
 }
 
 void entries_close(struct entries *s)
@@ -157,6 +139,42 @@ static void complete(struct entries *s, struct buf *batch)
 			 crc32c(0, p + RECORD_POS, n - RECORD_POS));
 		at += n;
 	}
+}
+
+/* One sync for header and batch; the mark's brings the names to disk. */
+int entries_create(struct entries *s, struct disk *d, int32_t node,
+		   struct buf *batch)
+{
+	char path[ENTRIES_PATH_MAX];
+	struct disk_span v;
+	struct mark m;
+	int rc;
+
+	*s = (struct entries){ .disk = d,
+			       .node = node,
+			       .segment_bytes = SEGMENT_BYTES,
+			       .pos = SEGMENT_HEADER,
+			       .next = batch->n ? 2 : 1 };
+	entries_path(path, 1);
+	rc = d->ops->open(d, path, DISK_WRITE | DISK_CREATE, &s->file);
+	if (rc)
+		return rc;
+	rc = write_header(s, s->file, 1, 1, true);
+	complete(s, batch);
+	v = (struct disk_span){ batch->p, batch->n };
+	if (!rc && batch->n)
+		rc = d->ops->write(s->file, s->pos, &v, 1);
+	if (!rc)
+		rc = d->ops->sync(s->file);
+	s->pos += (int64_t)batch->n;
+	s->batch = batch->n ? 1 : 0;
+	entries_push_segment(s, 1, 1);
+	m = (struct mark){ 1, s->pos, s->next - 1 };
+	if (!rc)
+		rc = mark_create(&s->mark, d, &m);
+	if (rc)
+		entries_close(s);
+	return rc;
 }
 
 int entries_append(struct entries *s, struct buf *batch, int64_t next)

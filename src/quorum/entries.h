@@ -49,9 +49,9 @@ bool entries_are_fresh(struct disk *d);
  */
 int entries_open(struct entries *s, struct disk *d, int32_t node,
 		 struct tail *t) must_use;
-/* A new, empty log that starts at that index. */
+/* A new log: empty, or with entry 1 when there is one in the batch. */
 int entries_create(struct entries *s, struct disk *d, int32_t node,
-		   int64_t start) must_use;
+		   struct buf *batch) must_use;
 void entries_close(struct entries *s); /* syncs the mark when it can */
 
 /* Lays out a record at the end of a batch; entries_append completes it. */

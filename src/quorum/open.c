@@ -92,8 +92,6 @@ static int found(struct quorum *q, const struct quorum_config *c)
 	if (rc)
 		trace_error("quorum", "the list of peers is wrong",
 			    "node=%d peers=%d", c->id, c->peers_n);
-	if (!rc)
-		rc = entries_create(&q->entries, q->disk, q->id, 1);
 	if (!rc && c->peers) {
 		struct bytes data = { conf.p, (int32_t)conf.n };
 
@@ -101,10 +99,13 @@ static int found(struct quorum *q, const struct quorum_config *c)
 		v.group = hash64(conf.p, conf.n, 0) | 1;
 		entries_encode(&batch,
 			       tail_push(&q->tail, 1, RAFT_CHANGE, data));
-		rc = entries_append(&q->entries, &batch, 2);
-		if (!rc)
-			rc = entries_sync_mark(&q->entries);
 	}
+	if (!rc && c->peers && c->peers_n == 1) { /* G1, at once */
+		v.term = 2;
+		v.voted_for = raft_id_of(q->id);
+	}
+	if (!rc)
+		rc = entries_create(&q->entries, q->disk, q->id, &batch);
 	if (!rc)
 		rc = vote_create(&q->vote, q->disk, q->id, &v);
 	buf_fini(&conf);
@@ -137,6 +138,39 @@ static int load_snapshot(struct quorum *q)
 	if (rc == -EBADMSG)
 		return damaged("snapshot");
 	return rc == -ENOENT ? 0 : rc;
+}
+
+static const struct entry *newest_change(const struct quorum *q)
+{
+	for (int64_t i = tail_next(&q->tail) - 1; i >= q->tail.first; i--) {
+		const struct entry *e = tail_get(&q->tail, i);
+
+		if (e->type == RAFT_CHANGE)
+			return e;
+	}
+	return NULL;
+}
+
+static int new_term_if_sole_voter(struct quorum *q)
+{
+	const struct entry *e = newest_change(q);
+	const void *p = e ? (const void *)e->data : q->conf.p;
+	size_t n = e ? (size_t)e->n : q->conf.n;
+	struct raft_configuration c;
+	struct vote v = q->vote.now;
+	bool sole;
+
+	if (!n)
+		return 0;
+	if (!guard_read_configuration(p, n, &c))
+		return damaged("malformed members in the log");
+	sole = guard_is_sole_voter(&c, raft_id_of(q->id));
+	raft_configuration_close(&c);
+	if (!sole)
+		return 0;
+	v.term++;
+	v.voted_for = raft_id_of(q->id);
+	return vote_save(&q->vote, &v);
 }
 
 /* Log and snapshot against each other. */
@@ -180,7 +214,7 @@ static int load(struct quorum *q)
 	if (!rc)
 		rc = snapshot_sweep(q->disk, q->snapshot_index, true);
 	q->group = q->vote.now.group;
-	return rc;
+	return rc ? rc : new_term_if_sole_voter(q);
 }
 
 static int has_snapshot(struct quorum *q)
@@ -196,8 +230,12 @@ static int has_snapshot(struct quorum *q)
 /* A blank directory, or one in which founding was cut short. */
 static int found_if_blank(struct quorum *q, const struct quorum_config *c)
 {
-	int rc = has_snapshot(q);
+	int rc = q->disk->ops->mkdir(q->disk, "quorum");
 
+	if (!rc)
+		rc = q->disk->ops->sync_dir(q->disk, ".");
+	if (!rc)
+		rc = has_snapshot(q);
 	if (rc < 0 && rc != -EBADMSG)
 		return rc;
 	if (rc || !entries_are_fresh(q->disk))
@@ -207,40 +245,7 @@ static int found_if_blank(struct quorum *q, const struct quorum_config *c)
 	return rc;
 }
 
-/* ---- G1, and the event --------------------------------------------------- */
-
-static const struct entry *newest_change(const struct quorum *q)
-{
-	for (int64_t i = tail_next(&q->tail) - 1; i >= q->tail.first; i--) {
-		const struct entry *e = tail_get(&q->tail, i);
-
-		if (e->type == RAFT_CHANGE)
-			return e;
-	}
-	return NULL;
-}
-
-static int new_term_if_sole_voter(struct quorum *q)
-{
-	const struct entry *e = newest_change(q);
-	const void *p = e ? (const void *)e->data : q->conf.p;
-	size_t n = e ? (size_t)e->n : q->conf.n;
-	struct raft_configuration c;
-	struct vote v = q->vote.now;
-	bool sole;
-
-	if (!n)
-		return 0;
-	if (!guard_read_configuration(p, n, &c))
-		return damaged("malformed members in the log");
-	sole = guard_is_sole_voter(&c, raft_id_of(q->id));
-	raft_configuration_close(&c);
-	if (!sole)
-		return 0;
-	v.term++;
-	v.voted_for = raft_id_of(q->id);
-	return vote_save(&q->vote, &v);
-}
+/* ---- the event ----------------------------------------------------------- */
 
 static struct raft_entry *describe_entries(const struct quorum *q)
 {
@@ -300,6 +305,7 @@ static void configure(struct quorum *q, const struct quorum_config *c)
 	q->id = c->id;
 	q->queue = c->queue;
 	q->now_ms = c->now_ms;
+	q->mark_synced_ms = c->now_ms;
 	q->election_timeout_ms =
 		(int32_t)or_else(c->election_timeout_ms, ELECTION_MS);
 	q->heartbeat_ms = (int32_t)or_else(c->heartbeat_ms, HEARTBEAT_MS);
@@ -339,19 +345,13 @@ int quorum_open(struct quorum **out, const struct quorum_config *c)
 	q = mem_zalloc(sizeof(*q));
 	configure(q, c);
 	init_raft(q, c->seed);
-	rc = q->disk->ops->mkdir(q->disk, "quorum");
-	if (!rc)
-		rc = q->disk->ops->sync_dir(q->disk, ".");
-	if (!rc)
-		rc = vote_open(&q->vote, q->disk, q->id);
+	rc = vote_open(&q->vote, q->disk, q->id);
 	if (rc == -ENOENT)
 		rc = found_if_blank(q, c);
 	else if (rc == -EBADMSG)
 		rc = damaged("term and vote");
 	else if (!rc)
 		rc = load(q);
-	if (!rc)
-		rc = new_term_if_sole_voter(q);
 	if (rc) {
 		q->closed = true;
 		quorum_free(q);

@@ -25,7 +25,8 @@ static void begin(struct world *w)
 	tail_init(&w->tail, 1);
 	ck_assert_int_eq(w->disk->ops->mkdir(w->disk, "quorum"), 0);
 	ck_assert_int_eq(w->disk->ops->sync_dir(w->disk, "."), 0);
-	ck_assert_int_eq(entries_create(&w->log, w->disk, NODE, 1), 0);
+	ck_assert_int_eq(entries_create(&w->log, w->disk, NODE,
+					&(struct buf){ 0 }), 0);
 	w->log.segment_bytes = w->segment_bytes;
 }
 
