@@ -97,6 +97,11 @@ static void fence(void *ctx, int32_t broker, int64_t epoch)
 					      .broker_epoch = epoch,
 					      .fence = 1 };
 
+	/* our own heartbeat is late because we are: others judge us */
+	if (broker == b->node->id) {
+		liveness_heard(b->control->liveness, broker, epoch, b->now_ms);
+		return;
+	}
 	trace_warn("control", "broker is silent", "broker=%d epoch=%" PRId64,
 		   broker, epoch);
 	propose_cluster(b, &set_broker_state_command_type, &m, NULL, NULL);

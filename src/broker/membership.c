@@ -225,6 +225,14 @@ static void on_stale(struct membership *m)
 	later(m, RETRY_MS);
 }
 
+/* A lease bounds how long two may lead. Alone there is nobody else. */
+static int64_t lease_until(const struct membership *m, int64_t sent_ms)
+{
+	if (map_count(&m->broker->cluster->brokers) == 1)
+		return INT64_MAX;
+	return sent_ms + m->session_ms;
+}
+
 static void on_heard(struct membership *m, int64_t sent_ms,
 		     const struct broker_heartbeat_response *r)
 {
@@ -232,7 +240,7 @@ static void on_heard(struct membership *m, int64_t sent_ms,
 
 	/* who is fenced leads nothing, whatever its copy of the cluster says */
 	if (!r->is_fenced)
-		relay_standing(b, sent_ms + m->session_ms, b->quorum_leader);
+		relay_standing(b, lease_until(m, sent_ms), b->quorum_leader);
 	membership_applied(b);
 	if (m->leaving) {
 		end_drain(m);
