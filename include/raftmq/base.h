@@ -335,6 +335,10 @@ extern void (*trace_sink)(enum trace_level level, const char *line);
 
 /* ---- the five exits of everything that is pure --------------------------- */
 
+/* Which half of the agreed state applies a command. */
+enum quorum_target { QUORUM_TO_CLUSTER = 1, QUORUM_TO_COORD = 2 };
+#define QUORUM_COMMAND_MAX (1 << 20) /* bytes of one command */
+
 struct request; /* broker.h */
 struct letter;  /* broker.h */
 struct ask;     /* broker.h */
@@ -350,8 +354,8 @@ struct outbox {
 	void (*answer)(void *ctx, struct request *rq);
 	/* deliver to thread 0 (quorum) or 1..N (shards) of this node */
 	void (*tell)(void *ctx, int thread, struct letter *l);
-	/* append to the agreed log; thread 0 only. bytes are copied; target is
-	 * an enum quorum_target (quorum.h): which half applies it */
+	/* append to the agreed log; thread 0 only. bytes are copied, at most
+	 * QUORUM_COMMAND_MAX; target is an enum quorum_target */
 	void (*propose)(void *ctx, int target, struct bytes command,
 			uint64_t cookie);
 	/* send a request to another broker's peer listener */

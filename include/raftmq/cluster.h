@@ -21,7 +21,7 @@ struct broker_listener { /* where clients are told to connect to */
 	char *name; /* "PLAINTEXT" */
 	char *host;
 	int32_t port;
-	int16_t security; /* Kafka's security protocol: 0 PLAINTEXT, 1 SSL, .. */
+	int16_t security; /* Kafka's number: 0 PLAINTEXT, 1 SSL, .. */
 };
 /*
  * One registered broker. The first members are known from the bootstrap on,
@@ -80,7 +80,7 @@ struct cluster {
 	struct map flat_names;     /* names with . as _ -> struct topic * */
 	struct map settings;       /* cluster-wide dynamic: name -> char * */
 	struct map broker_settings; /* id -> struct map * of name -> char * */
-	struct map group_settings;  /* group -> struct map * of name -> char * */
+	struct map group_settings; /* group -> struct map *, the same */
 	int64_t partitions_n;
 };
 
@@ -126,13 +126,17 @@ struct cluster_effects {
  * Malformed bytes abort: only cluster_command made them. */
 void cluster_apply(struct cluster *c, int64_t index, struct bytes command,
 		   struct cluster_effects *out);
-/* Encodes a command for propose; type is one of the command structs. The
- * seed comes from outside; whatever is drawn in apply is drawn from it. */
-void cluster_command(struct buf *out, const struct cluster *c, int64_t wall_ms,
-		     uint64_t seed, const struct wire_type *type,
-		     const void *command);
+/* What a command brings along because apply must not look for it. */
+struct cluster_origin {
+	int64_t wall_ms; /* the proposer's clock */
+	uint64_t seed;   /* whatever is drawn in apply is drawn from it */
+};
+/* Encodes a command for propose; type is one of the command structs. */
+void cluster_command(struct buf *out, const struct cluster *c,
+		     struct cluster_origin origin,
+		     const struct wire_type *type, const void *command);
 /* What a command would answer, without doing it (validateOnly). */
-void cluster_preview(const struct cluster *c, int64_t wall_ms, uint64_t seed,
+void cluster_preview(const struct cluster *c, struct cluster_origin origin,
 		     const struct wire_type *type, const void *command,
 		     struct cluster_effects *out);
 
@@ -184,7 +188,7 @@ struct setting {
 	const char *name;    /* Kafka's own where the meaning is the same */
 	int32_t name_n;
 	enum setting_type type;
-	const char *preset;  /* default, as text; "" = unset, or broker_name's */
+	const char *preset;  /* default as text; "": unset, or broker_name's */
 	int64_t min, max;    /* of numbers; lengths of strings */
 	const char *choices; /* "a|b|c" or NULL */
 	int scope;           /* enum setting_scope bits */
@@ -228,7 +232,7 @@ const char *setting_ignored(struct str name);
  */
 struct node_settings {
 	const char *values[SETTING_COUNT];
-	const char *sources[SETTING_COUNT]; /* "default" "flag" "env" "file:12" */
+	const char *sources[SETTING_COUNT]; /* "default", "flag", "file:12" */
 };
 void node_settings_preset(struct node_settings *n); /* all at their default */
 /*
@@ -262,10 +266,16 @@ struct setting_place {
 	const char *value;
 };
 enum { SETTING_PLACES_MAX = 5 };
-/* t for SETTING_TOPIC, group for SETTING_GROUP, else broker's own. */
-int setting_places(const struct cluster *c, const struct node_settings *n,
-		   int32_t broker, const struct topic *t, struct str group,
-		   enum setting_id id,
+/* Whose value it is. An all-zero view but for c and group = STR_NULL and
+ * broker = -1 is the cluster's own. */
+struct setting_view {
+	const struct cluster *c;
+	const struct node_settings *node; /* or NULL */
+	int32_t broker;            /* whose dynamic settings count; -1 none */
+	const struct topic *topic; /* of SETTING_TOPIC, or NULL */
+	struct str group;          /* of SETTING_GROUP, or null */
+};
+int setting_places(const struct setting_view *v, enum setting_id id,
 		   struct setting_place out[SETTING_PLACES_MAX]);
 
 /* ---- liveness (liveness.c): quorum leader only --------------------------- */

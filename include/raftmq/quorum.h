@@ -22,7 +22,6 @@
 
 struct quorum;
 
-#define QUORUM_COMMAND_MAX (1 << 20)       /* bytes of one command */
 #define QUORUM_FRAME_MAX (2 << 20)         /* bytes of one frame to a peer */
 #define QUORUM_FLIGHT_MAX 16384            /* own proposals not yet applied */
 #define QUORUM_FLIGHT_BYTES_MAX (64 << 20) /* and their bytes */
@@ -35,8 +34,6 @@ struct quorum_peer {
 };
 
 enum quorum_role { QUORUM_FOLLOWER, QUORUM_CANDIDATE, QUORUM_LEADER };
-
-enum quorum_target { QUORUM_TO_CLUSTER = 1, QUORUM_TO_COORD = 2 };
 
 /* One committed command, after it has been applied. Loans for the call. */
 struct quorum_applied {

@@ -7,8 +7,6 @@
  * 2. An admission lives until its proposal has ended, its request may be gone
  *    before.
  */
-#include <raftmq/quorum.h>
-
 #include "control.h"
 
 struct admitted {
@@ -117,9 +115,9 @@ void *control_preview(struct broker *b, struct request *rq,
 		      const struct wire_type *type, const void *command)
 {
 	struct cluster_effects e = { .arena = &rq->arena };
+	struct cluster_origin origin = { b->wall_ms, prng_next(&b->prng) };
 
-	cluster_preview(b->cluster, b->wall_ms, prng_next(&b->prng), type,
-			command, &e);
+	cluster_preview(b->cluster, origin, type, command, &e);
 	return copy_result(&rq->arena, &e);
 }
 

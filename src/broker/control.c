@@ -12,8 +12,6 @@
  */
 #include "control.h"
 
-#include <raftmq/quorum.h>
-
 #include "call.h"
 #include "coordinator.h"
 
@@ -167,6 +165,15 @@ static void balance(struct broker *b)
 	arena_fini(&a);
 }
 
+static void arm_balance(struct control *c)
+{
+	int64_t seconds = broker_number(
+		c->broker, SETTING_LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS);
+
+	wheel_arm(c->broker->wheel, &c->balance_timer,
+		  c->broker->now_ms + 1000 * seconds);
+}
+
 static void on_balance_timer(struct timer *t)
 {
 	struct control *c = container_of(t, struct control, balance_timer);
@@ -177,8 +184,7 @@ static void on_balance_timer(struct timer *t)
 	if (setting_bool(setting_of_broker(b->cluster, b->node->settings,
 			 b->node->id, SETTING_AUTO_LEADER_REBALANCE_ENABLE)))
 		balance(b);
-	wheel_arm(b->wheel, t, b->now_ms + 1000 * broker_number(
-		  b, SETTING_LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS));
+	arm_balance(c);
 }
 
 /* ---- role ---------------------------------------------------------------- */
@@ -195,9 +201,7 @@ static void activate(struct broker *b)
 	c->active = true;
 	liveness_start(c->liveness, b->now_ms, c->old_leader);
 	wheel_arm(b->wheel, &c->live_timer, b->now_ms + LIVE_TICK_MS);
-	wheel_arm(b->wheel, &c->balance_timer, b->now_ms + 1000 *
-		  broker_number(b,
-				SETTING_LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS));
+	arm_balance(c);
 	if (uuid_is_zero(b->cluster->id))
 		found(b);
 	forward_look(b);

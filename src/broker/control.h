@@ -103,15 +103,11 @@ void wishes_turn_end(struct broker *b);
 
 /* ---- settings for answers (handle/config_read.c) ------------------------- */
 
-struct described { /* what a description of settings is made of */
-	const struct topic *topic; /* of a topic's */
-	struct str group;          /* of a group's; else null */
-	int scope;                 /* the enum setting_scope bit */
-	int32_t broker;            /* whose view: the settings of this one */
-};
 /* The value that is shown; NULL when it is unset. */
-const char *setting_shown(const struct broker *b, const struct described *d,
+const char *setting_shown(const struct broker *b, const struct setting_view *v,
 			  enum setting_id id, struct arena *a);
+/* The settings of this node's own, to be made more special. */
+struct setting_view setting_view_here(const struct broker *b);
 int8_t setting_wire_type(const struct setting *s);
 /* Not to be changed at run time in that scope. */
 bool setting_read_only(const struct setting *s, int scope);

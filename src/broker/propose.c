@@ -7,8 +7,6 @@
  */
 #include "propose.h"
 
-#include <raftmq/quorum.h>
-
 struct waiting {
 	proposed_fn *done;
 	void *ctx;
@@ -52,10 +50,10 @@ static void propose(struct broker *b, int target, struct buf *command,
 void propose_cluster(struct broker *b, const struct wire_type *type,
 		     const void *command, proposed_fn *done, void *ctx)
 {
+	struct cluster_origin origin = { b->wall_ms, prng_next(&b->prng) };
 	struct buf bytes = { 0 };
 
-	cluster_command(&bytes, b->cluster, b->wall_ms, prng_next(&b->prng),
-			type, command);
+	cluster_command(&bytes, b->cluster, origin, type, command);
 	propose(b, QUORUM_TO_CLUSTER, &bytes, remember(b, done, ctx));
 }
 

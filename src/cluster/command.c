@@ -99,21 +99,21 @@ void *change_answer(struct change *x, const struct wire_type *type)
 
 /* ---- in and out ---------------------------------------------------------- */
 
-void cluster_command(struct buf *out, const struct cluster *c, int64_t wall_ms,
-		     uint64_t seed, const struct wire_type *type,
-		     const void *command)
+void cluster_command(struct buf *out, const struct cluster *c,
+		     struct cluster_origin origin,
+		     const struct wire_type *type, const void *command)
 {
 	(void)c; /* its level will choose the version once there are two */
 	assert(kind_of(type->key) && kind_of(type->key)->type == type);
 	buf_put_i16(out, type->key);
 	buf_put_i16(out, 0);
-	buf_put_i64(out, wall_ms);
-	buf_put_i64(out, (int64_t)seed);
+	buf_put_i64(out, origin.wall_ms);
+	buf_put_i64(out, (int64_t)origin.seed);
 	wire_encode(out, type, 0, command, NULL);
 }
 
 static void start(struct change *x, struct cluster_effects *out,
-		  int64_t wall_ms, uint64_t seed)
+		  struct cluster_origin origin)
 {
 	out->changes = NULL;
 	out->changes_n = 0;
@@ -122,8 +122,8 @@ static void start(struct change *x, struct cluster_effects *out,
 	out->error = K_NONE;
 	x->out = out;
 	x->arena = out->arena;
-	x->wall_ms = wall_ms;
-	prng_init(&x->prng, seed);
+	x->wall_ms = origin.wall_ms;
+	prng_init(&x->prng, origin.seed);
 }
 
 void cluster_apply(struct cluster *c, int64_t index, struct bytes command,
@@ -131,12 +131,13 @@ void cluster_apply(struct cluster *c, int64_t index, struct bytes command,
 {
 	struct reader r = reader_of(command.p, (size_t)command.n);
 	int16_t key = read_i16(&r), version = read_i16(&r);
-	int64_t wall_ms = read_i64(&r);
-	uint64_t seed = (uint64_t)read_i64(&r);
+	struct cluster_origin origin;
 	const struct kind *kind = kind_of(key);
 	struct change x = { .c = c, .index = index };
 	void *body;
 
+	origin.wall_ms = read_i64(&r);
+	origin.seed = (uint64_t)read_i64(&r);
 	assert(index > c->applied);
 	if (r.bad || !kind || version < kind->type->min ||
 	    version > kind->type->max)
@@ -147,14 +148,14 @@ void cluster_apply(struct cluster *c, int64_t index, struct bytes command,
 	    reader_left(&r) != 0)
 		fatal("cluster: %s at index %" PRId64 " is damaged",
 		      kind->type->name, index);
-	start(&x, out, wall_ms, seed);
+	start(&x, out, origin);
 	kind->apply(&x, body);
 	c->applied = index;
 }
 
 /* The state is only read: every handler that may be previewed looks at dry
  * before it changes anything. */
-void cluster_preview(const struct cluster *c, int64_t wall_ms, uint64_t seed,
+void cluster_preview(const struct cluster *c, struct cluster_origin origin,
 		     const struct wire_type *type, const void *command,
 		     struct cluster_effects *out)
 {
@@ -165,7 +166,7 @@ void cluster_preview(const struct cluster *c, int64_t wall_ms, uint64_t seed,
 	assert(type == &create_topics_command_type ||
 	       type == &create_partitions_command_type ||
 	       type == &alter_settings_command_type);
-	start(&x, out, wall_ms, seed);
+	start(&x, out, origin);
 	kind->apply(&x, command);
 	assert(out->changes_n == 0);
 }

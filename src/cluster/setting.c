@@ -367,43 +367,41 @@ static void push(struct setting_place *out, int *n, enum setting_source source,
 }
 
 /* The broker's side of it: per broker, cluster-wide, the node's, the preset. */
-static int push_broker_places(const struct cluster *c,
-			      const struct node_settings *n, int32_t broker,
-			      enum setting_id id, struct setting_place *out)
+static int push_broker_places(const struct setting_view *v, enum setting_id id,
+			      struct setting_place *out)
 {
 	const struct setting *s = &settings[id];
 	bool agreed = s->scope & SETTING_AGREED;
 	int count = 0;
 
-	if (broker >= 0 && !agreed)
+	if (v->broker >= 0 && !agreed)
 		push(out, &count, SOURCE_BROKER, s->name,
-		     lookup(map_find_i64(&c->broker_settings, broker),
+		     lookup(map_find_i64(&v->c->broker_settings, v->broker),
 			    s->name));
 	push(out, &count, SOURCE_CLUSTER, s->name,
-	     lookup(&c->settings, s->name));
-	if (n && !agreed && strcmp(n->sources[id], "default") != 0)
-		push(out, &count, SOURCE_NODE, s->name, n->values[id]);
+	     lookup(&v->c->settings, s->name));
+	if (v->node && !agreed && strcmp(v->node->sources[id], "default") != 0)
+		push(out, &count, SOURCE_NODE, s->name, v->node->values[id]);
 	push(out, &count, SOURCE_DEFAULT, s->name, s->preset);
 	return count;
 }
 
-int setting_places(const struct cluster *c, const struct node_settings *n,
-		   int32_t broker, const struct topic *t, struct str group,
-		   enum setting_id id,
+int setting_places(const struct setting_view *v, enum setting_id id,
 		   struct setting_place out[SETTING_PLACES_MAX])
 {
 	const struct setting *s = &settings[id];
 	int count = 0;
 
-	if (t && (s->scope & SETTING_TOPIC))
+	if (v->topic && (s->scope & SETTING_TOPIC))
 		push(out, &count, SOURCE_TOPIC, s->name,
-		     lookup(&t->settings, s->name));
-	else if (group.n >= 0 && (s->scope & SETTING_GROUP))
+		     lookup(&v->topic->settings, s->name));
+	else if (v->group.n >= 0 && (s->scope & SETTING_GROUP))
 		push(out, &count, SOURCE_GROUP, s->name,
-		     lookup(map_find_str(&c->group_settings, group), s->name));
+		     lookup(map_find_str(&v->c->group_settings, v->group),
+			    s->name));
 	if (s->broker_name)
 		id = setting_id_of(setting_find(str_of(s->broker_name)));
-	count += push_broker_places(c, n, broker, id, out + count);
+	count += push_broker_places(v, id, out + count);
 	assert(count > 0 && count <= SETTING_PLACES_MAX);
 	return count;
 }
@@ -413,32 +411,34 @@ static int32_t own_id(const struct node_settings *n)
 	return n ? (int32_t)setting_number(n->values[SETTING_NODE_ID]) : -1;
 }
 
+static const char *first_of(const struct setting_view *v, enum setting_id id)
+{
+	struct setting_place places[SETTING_PLACES_MAX];
+
+	setting_places(v, id, places);
+	return places[0].value;
+}
+
 const char *setting_of_topic(const struct cluster *c,
 			     const struct node_settings *n,
 			     const struct topic *t, enum setting_id id)
 {
-	struct setting_place places[SETTING_PLACES_MAX];
-
-	setting_places(c, n, own_id(n), t, STR_NULL, id, places);
-	return places[0].value;
+	return first_of(&(struct setting_view){ c, n, own_id(n), t, STR_NULL },
+			id);
 }
 
 const char *setting_of_broker(const struct cluster *c,
 			      const struct node_settings *n, int32_t broker,
 			      enum setting_id id)
 {
-	struct setting_place places[SETTING_PLACES_MAX];
-
-	setting_places(c, n, broker, NULL, STR_NULL, id, places);
-	return places[0].value;
+	return first_of(&(struct setting_view){ c, n, broker, NULL, STR_NULL },
+			id);
 }
 
 const char *setting_of_group(const struct cluster *c,
 			     const struct node_settings *n, struct str group,
 			     enum setting_id id)
 {
-	struct setting_place places[SETTING_PLACES_MAX];
-
-	setting_places(c, n, own_id(n), NULL, group, id, places);
-	return places[0].value;
+	return first_of(&(struct setting_view){ c, n, own_id(n), NULL, group },
+			id);
 }

@@ -100,12 +100,12 @@ static struct verdict check_assignments(
 
 	if (m->replication_factor != -1)
 		return refuse(K_INVALID_REQUEST,
-			      "A manual partition assignment was specified, but "
-			      "replication factor was not set to -1.");
+			      "A manual partition assignment was specified, "
+			      "but replication factor was not set to -1.");
 	if (m->num_partitions != -1)
 		return refuse(K_INVALID_REQUEST,
-			      "A manual partition assignment was specified, but "
-			      "numPartitions was not set to -1.");
+			      "A manual partition assignment was specified, "
+			      "but numPartitions was not set to -1.");
 	for (int32_t i = 0; i < n; i++) {
 		int32_t k = m->assignments[i].partition;
 		struct verdict v;
@@ -206,29 +206,35 @@ static void fill(struct change *x, struct placer *placer, struct topic *t,
 			     m->settings[i].value);
 }
 
-static struct verdict create_one(struct change *x, struct placer *placer,
-				 const struct create_topics_command *m,
+struct creation { /* of one command */
+	struct change *x;
+	const struct create_topics_command *m;
+	struct placer *placer;
+	struct budget budget;
+};
+
+static struct verdict create_one(struct creation *c,
 				 const struct create_topics_command_topic *t,
-				 struct budget *budget,
 				 struct create_topics_response_topic *out)
 {
+	struct change *x = c->x;
 	struct verdict v = check_name(x, t->name);
 	struct measure size;
 	struct topic *made;
 
 	if (!v.error)
-		v = measure(x, m, t, &size);
+		v = measure(x, c->m, t, &size);
 	if (!v.error && t->assignments_n <= 0) {
-		v.why = placer_fault(placer, size.replicas);
+		v.why = placer_fault(c->placer, size.replicas);
 		if (v.why)
 			v.error = K_INVALID_REPLICATION_FACTOR;
 	}
 	if (!v.error)
-		v = spend(budget, x->arena, size.partitions);
+		v = spend(&c->budget, x->arena, size.partitions);
 	if (v.error)
 		return v;
 	made = topic_new(t->name, draw_id(x), size.partitions);
-	fill(x, placer, made, t, size.replicas);
+	fill(x, c->placer, made, t, size.replicas);
 	out->num_partitions = size.partitions;
 	out->replication_factor = (int16_t)size.replicas;
 	if (x->dry) {
@@ -253,17 +259,16 @@ void apply_create_topics(struct change *x, const void *command)
 	const struct create_topics_command *m = command;
 	struct create_topics_response *answer =
 		change_answer(x, &create_topics_response_type);
-	struct budget budget = budget_of(x, m->request_max, m->cluster_max);
-	struct placer *placer = placer_new(x);
+	struct creation c = { x, m, placer_new(x),
+			      budget_of(x, m->request_max, m->cluster_max) };
 
 	answer->topics_n = m->topics_n;
 	answer->topics = wire_new(&create_topics_response_topic_type,
 				  m->topics_n, x->arena);
 	for (int32_t i = 0; i < m->topics_n; i++) {
 		struct create_topics_response_topic *out = &answer->topics[i];
-		struct verdict v;
+		struct verdict v = create_one(&c, &m->topics[i], out);
 
-		v = create_one(x, placer, m, &m->topics[i], &budget, out);
 		out->name = m->topics[i].name;
 		out->configs_n = -1;
 		out->error_code = v.error;

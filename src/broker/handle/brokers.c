@@ -3,8 +3,8 @@
  * brokers: DescribeCluster and DescribeLogDirs, from what this node has.
  * KIP-700, 1073 (fenced brokers); KIP-113, 827 (sizes of the file system).
  */
-#include "../control.h"
-#include "../shard.h"
+#include "control.h"
+#include "shard.h"
 
 /* ---- DescribeCluster ----------------------------------------------------- */
 

@@ -4,10 +4,9 @@
  * copy of the cluster and this node's own settings. KIP-133, 226 (sources and
  * synonyms), 569 (types and documentation), 1142.
  */
-#include "../control.h"
+#include "control.h"
 
-enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, CLIENT_METRICS = 16,
-       GROUP = 32 };
+enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, METRICS = 16, GROUP = 32 };
 
 /* ---- one setting --------------------------------------------------------- */
 
@@ -39,13 +38,13 @@ bool setting_read_only(const struct setting *s, int scope)
 }
 
 /* "Decide for me" is shown as what was decided. */
-static const char *decided(const struct broker *b, const struct described *d,
+static const char *decided(const struct broker *b, const struct setting_view *v,
 			   enum setting_id id, const char *value,
 			   struct arena *a)
 {
 	int32_t replicas = cluster_default_replicas(b->cluster, broker_number(
 				b, SETTING_DEFAULT_REPLICATION_FACTOR));
-	const struct topic *t = d->topic;
+	const struct topic *t = v->topic;
 
 	if (strcmp(value, "-1") != 0)
 		return value;
@@ -58,18 +57,23 @@ static const char *decided(const struct broker *b, const struct described *d,
 	return arena_printf(a, "%d", replicas > 2 ? 2 : 1);
 }
 
-const char *setting_shown(const struct broker *b, const struct described *d,
+struct setting_view setting_view_here(const struct broker *b)
+{
+	return (struct setting_view){ b->cluster, b->node->settings,
+				      b->node->id, NULL, STR_NULL };
+}
+
+const char *setting_shown(const struct broker *b, const struct setting_view *v,
 			  enum setting_id id, struct arena *a)
 {
 	struct setting_place places[SETTING_PLACES_MAX];
 
-	setting_places(b->cluster, b->node->settings, d->broker, d->topic,
-		       d->group, id, places);
+	setting_places(v, id, places);
 	if (places[0].value[0] == '\0')
 		return places[0].source == SOURCE_DEFAULT &&
 				       settings[id].type != SETTING_LIST ?
 			NULL : "";
-	return decided(b, d, id, places[0].value, a);
+	return decided(b, v, id, places[0].value, a);
 }
 
 static void show_synonyms(const struct setting_place *places, int n,
@@ -86,6 +90,11 @@ static void show_synonyms(const struct setting_place *places, int n,
 	}
 }
 
+struct described { /* a resource */
+	struct setting_view view;
+	int scope; /* the enum setting_scope bit */
+};
+
 static void show(struct broker *b, struct request *rq,
 		 const struct described *d, enum setting_id id,
 		 struct describe_configs_response_config *out)
@@ -93,11 +102,10 @@ static void show(struct broker *b, struct request *rq,
 	const struct describe_configs_request *in = rq->in;
 	const struct setting *s = &settings[id];
 	struct setting_place places[SETTING_PLACES_MAX];
-	int n = setting_places(b->cluster, b->node->settings, d->broker,
-			       d->topic, d->group, id, places);
+	int n = setting_places(&d->view, id, places);
 
 	out->name = str_of(s->name);
-	out->value = str_of(setting_shown(b, d, id, &rq->arena));
+	out->value = str_of(setting_shown(b, &d->view, id, &rq->arena));
 	out->read_only = setting_read_only(s, d->scope);
 	out->config_source = (int8_t)places[0].source;
 	out->config_type = setting_wire_type(s);
@@ -153,15 +161,14 @@ static void describe_topic(struct broker *b, struct request *rq,
 			   struct describe_configs_response_result *out)
 {
 	const char *why = topic_name_fault(r->resource_name);
-	struct described d = { .group = STR_NULL, .scope = SETTING_TOPIC,
-			       .broker = b->node->id };
+	struct described d = { setting_view_here(b), SETTING_TOPIC };
 
-	d.topic = cluster_topic(b->cluster, r->resource_name);
+	d.view.topic = cluster_topic(b->cluster, r->resource_name);
 	if (why)
 		fail(out, K_INVALID_TOPIC_EXCEPTION,
 		     arena_printf(&rq->arena, "Topic name is invalid: %s",
 				  why));
-	else if (!d.topic)
+	else if (!d.view.topic)
 		fail(out, K_UNKNOWN_TOPIC_OR_PARTITION,
 		     kerr_text(K_UNKNOWN_TOPIC_OR_PARTITION));
 	else
@@ -172,13 +179,12 @@ static void describe_broker(struct broker *b, struct request *rq,
 			    const struct describe_configs_request_resource *r,
 			    struct describe_configs_response_result *out)
 {
-	struct described d = { .group = STR_NULL, .scope = SETTING_NODE,
-			       .broker = b->node->id };
+	struct described d = { setting_view_here(b), SETTING_NODE };
 	int64_t id;
 
 	if (r->resource_name.n <= 0) {
 		d.scope = SETTING_CLUSTER;
-		d.broker = -1;
+		d.view.broker = -1;
 	} else if (!str_to_i64(r->resource_name, 0, INT32_MAX, &id)) {
 		fail(out, K_INVALID_REQUEST, arena_printf(&rq->arena,
 		     "Broker id must be an integer, but it is: %.*s",
@@ -197,9 +203,9 @@ static void describe_group(struct broker *b, struct request *rq,
 			   const struct describe_configs_request_resource *r,
 			   struct describe_configs_response_result *out)
 {
-	struct described d = { .group = r->resource_name,
-			       .scope = SETTING_GROUP, .broker = b->node->id };
+	struct described d = { setting_view_here(b), SETTING_GROUP };
 
+	d.view.group = r->resource_name;
 	if (r->resource_name.n <= 0)
 		fail(out, K_INVALID_REQUEST, "Group name must not be empty");
 	else
@@ -229,7 +235,7 @@ void handle_describe_configs(struct broker *b, struct request *rq)
 		else if (r->resource_type == GROUP)
 			describe_group(b, rq, r, result);
 		else if (r->resource_type != BROKER_LOGGER &&
-			 r->resource_type != CLIENT_METRICS)
+			 r->resource_type != METRICS)
 			fail(result, K_INVALID_REQUEST, arena_printf(
 			     &rq->arena, "Unsupported resource type: %d",
 			     r->resource_type));
@@ -244,7 +250,7 @@ static bool wants(const struct request *rq, int8_t type)
 	const struct list_config_resources_request *in = rq->in;
 
 	if (rq->header.version == 0)
-		return type == CLIENT_METRICS;
+		return type == METRICS;
 	for (int32_t i = 0; i < in->resource_types_n; i++)
 		if (in->resource_types[i] == type)
 			return true;
@@ -254,7 +260,7 @@ static bool wants(const struct request *rq, int8_t type)
 static bool is_listable(int8_t type)
 {
 	return type == TOPIC || type == BROKER || type == BROKER_LOGGER ||
-	       type == CLIENT_METRICS || type == GROUP;
+	       type == METRICS || type == GROUP;
 }
 
 static void list_one(struct list_config_resources_response *out,

@@ -6,7 +6,7 @@
  *
  * 1. A resource is altered as a whole or not at all.
  */
-#include "../control.h"
+#include "control.h"
 
 enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, GROUP = 32 };
 enum { OP_SET, OP_DELETE, OP_APPEND, OP_SUBTRACT };
@@ -61,8 +61,9 @@ static struct str fallback(const struct broker *b, const struct item *item,
 	struct setting_place places[SETTING_PLACES_MAX];
 
 	if (item->type == BROKER && item->name.n > 0) {
-		setting_places(b->cluster, NULL, -1, NULL, STR_NULL, id,
-			       places);
+		setting_places(&(struct setting_view){
+				       b->cluster, NULL, -1, NULL, STR_NULL },
+			       id, places);
 		return str_of(places[0].value);
 	}
 	return str_of(setting_of_topic(b->cluster, b->node->settings, NULL,

@@ -5,7 +5,7 @@
  * follows from it is: a broker that is caught up is unfenced, one that stops
  * is drained. KIP-500, 631, 966.
  */
-#include "../control.h"
+#include "control.h"
 
 enum { TIMEOUT_MS = 5000 };
 

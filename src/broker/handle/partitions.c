@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "../control.h"
+#include "control.h"
 
 /* ---- DescribeTopicPartitions --------------------------------------------- */
 

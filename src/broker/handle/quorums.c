@@ -3,7 +3,7 @@
  * quorums: DescribeQuorum, by the name that Kafka's tools ask for: the agreed
  * log looks like partition 0 of __cluster_metadata. KIP-595, 836, 853.
  */
-#include "../control.h"
+#include "control.h"
 
 enum { TIMEOUT_MS = 5000, MEMBERS_MAX = 256 };
 #define METADATA_TOPIC "__cluster_metadata"

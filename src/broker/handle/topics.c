@@ -7,7 +7,7 @@
  * KIP-4, 195 (CreatePartitions), 464 (defaults), 516 (ids), 525 (settings in
  * the answer), 599 is not served (there are no quotas).
  */
-#include "../control.h"
+#include "control.h"
 
 static struct str message_of(int16_t error)
 {
@@ -117,10 +117,10 @@ static void show_settings(struct broker *b, struct request *rq,
 			  struct create_topics_response_topic *out)
 {
 	const struct topic *t = cluster_topic(b->cluster, out->name);
-	struct described d = { .topic = t, .group = STR_NULL,
-			       .scope = SETTING_TOPIC, .broker = b->node->id };
+	struct setting_view v = setting_view_here(b);
 	int32_t n = 0;
 
+	v.topic = t;
 	out->configs = wire_new(&create_topics_response_config_type,
 				SETTING_COUNT, &rq->arena);
 	for (int id = 0; id < SETTING_COUNT; id++) {
@@ -129,10 +129,9 @@ static void show_settings(struct broker *b, struct request *rq,
 
 		if (!(settings[id].scope & SETTING_TOPIC))
 			continue;
-		setting_places(b->cluster, b->node->settings, b->node->id, t,
-			       STR_NULL, (enum setting_id)id, places);
+		setting_places(&v, (enum setting_id)id, places);
 		c->name = str_of(settings[id].name);
-		c->value = str_of(setting_shown(b, &d, (enum setting_id)id,
+		c->value = str_of(setting_shown(b, &v, (enum setting_id)id,
 						&rq->arena));
 		c->config_source = (int8_t)places[0].source;
 		for (int32_t i = 0; !t && i < asked->configs_n; i++)

@@ -130,10 +130,9 @@ static int q_members(void *ctx, struct quorum_view_member *v, int n)
 	struct council *c = ((struct member_node *)ctx)->council;
 
 	for (int i = 0; i < min_of(n, c->n); i++)
-		v[i] = (struct quorum_view_member){ .id = i + 1,
-						    .voter = i < 3,
-						    .match_index = c->log_n,
-						    .last_heard_ms = c->now_ms };
+		v[i] = (struct quorum_view_member){
+			.id = i + 1, .voter = i < 3, .match_index = c->log_n,
+			.last_heard_ms = c->now_ms };
 	return c->n;
 }
 

@@ -230,7 +230,7 @@ TEST(who_has_been_replaced_ends_and_does_not_fight)
 	m.broker_id = 3;
 	m.incarnation.b[5] = 77;
 	m.directory = n->info.directory_id; /* a copy of its disk */
-	cluster_command(&b, c.nodes[0].cluster, 0, 1,
+	cluster_command(&b, c.nodes[0].cluster, (struct cluster_origin){ 0, 1 },
 			&register_broker_command_type, &m);
 	c.log[c.log_n++] = (struct agreed){
 		1, { arena_dup(&c.arena, b.p, b.n), (int32_t)b.n }, 0, 0 };

@@ -294,8 +294,10 @@ void rig_command(struct rig *r, const struct wire_type *type, const void *c)
 	struct buf b = { 0 };
 	struct bytes bytes;
 
-	cluster_command(&b, r->c, r->wall_ms, (uint64_t)r->c->applied + 7, type,
-			c);
+	cluster_command(&b, r->c,
+			(struct cluster_origin){ r->wall_ms,
+						 (uint64_t)r->c->applied + 7 },
+			type, c);
 	bytes = (struct bytes){ b.p, (int32_t)b.n };
 	r->fx = (struct cluster_effects){ .arena = &r->arena };
 	cluster_apply(r->c, r->c->applied + 1, bytes, &r->fx);

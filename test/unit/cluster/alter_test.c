@@ -107,8 +107,8 @@ TEST(a_value_is_looked_for_from_the_topic_to_the_default)
 
 	struct setting_place places[SETTING_PLACES_MAX];
 
-	ck_assert_int_eq(5, setting_places(s.c, &n, 1, t, STR_NULL, id,
-					   places));
+	ck_assert_int_eq(5, setting_places(
+		&(struct setting_view){ s.c, &n, 1, t, STR_NULL }, id, places));
 	for (int i = 0; i < 5; i++) {
 		static const char *const values[] = { "1", "2", "3", "4",
 						      "604800000" };

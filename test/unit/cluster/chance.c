@@ -21,7 +21,9 @@ static struct bytes encode(struct stage *s, struct prng *p,
 	struct buf b = { 0 };
 	struct bytes out;
 
-	cluster_command(&b, s->c, s->c->applied * 10, prng_next(p), type, m);
+	cluster_command(&b, s->c,
+			(struct cluster_origin){ s->c->applied * 10,
+						 prng_next(p) }, type, m);
 	out.n = (int32_t)b.n;
 	out.p = arena_dup(&s->arena, b.p, b.n);
 	buf_fini(&b);

@@ -84,7 +84,8 @@ TEST(a_damaged_snapshot_is_refused_or_harmless)
 			(struct bytes){ b.p, (int32_t)n }));
 	prng_init(&p, 1);
 	for (int i = 0; i < 3000; i++) {
-		size_t at = 18 + prng_below(&p, b.n - 18); /* behind the level */
+		/* behind the level, which would be refused loudly */
+		size_t at = 18 + prng_below(&p, b.n - 18);
 		uint8_t old = b.p[at];
 
 		b.p[at] = (uint8_t)prng_next(&p);

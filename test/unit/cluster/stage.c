@@ -224,7 +224,8 @@ void stage_apply(struct stage *s, const struct wire_type *type,
 {
 	struct buf b = { 0 };
 
-	cluster_command(&b, s->c, 1000, s->seed++, type, command);
+	cluster_command(&b, s->c, (struct cluster_origin){ 1000, s->seed++ },
+			type, command);
 	s->fx = (struct cluster_effects){ .arena = &s->arena };
 	/* texts of the answer are loans from the command */
 	cluster_apply(s->c, s->c->applied + 1,

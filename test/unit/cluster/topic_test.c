@@ -226,7 +226,8 @@ TEST(a_preview_answers_and_changes_nothing)
 	m.topics_n = 2;
 	m.topics = t;
 	s.fx.arena = &s.arena;
-	cluster_preview(s.c, 0, 1, &create_topics_command_type, &m, &s.fx);
+	cluster_preview(s.c, (struct cluster_origin){ 0, 1 },
+			&create_topics_command_type, &m, &s.fx);
 	answer = s.fx.result;
 	ck_assert_int_eq(answer->topics[0].error_code, K_TOPIC_ALREADY_EXISTS);
 	ck_assert_int_eq(answer->topics[1].error_code, K_NONE);
