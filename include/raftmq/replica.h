@@ -30,7 +30,7 @@ struct replica_peer { /* what a leader knows of one follower */
 	int64_t last_fetch_ms;
 	int64_t last_fetch_leader_end;
 	bool in_isr;   /* committed ISR */
-	bool wanted;   /* in the ISR that was proposed and is not answered yet */
+	bool wanted;   /* in the ISR that is proposed, not answered yet */
 	bool eligible; /* registered and not fenced, says the cluster */
 };
 
@@ -73,9 +73,13 @@ void replica_free(struct replica *r); /* the log stays the store's */
  * of REPLICA_*_CHANGED bits. Becoming leader begins the epoch in the log. The
  * same partition epoch again only refreshes eligible and min_isr.
  */
-enum { REPLICA_ROLE_CHANGED = 1, REPLICA_EPOCH_CHANGED = 2,
-       REPLICA_HW_CHANGED = 4, REPLICA_ISR_CHANGED = 8,
-       REPLICA_START_CHANGED = 16 };
+enum {
+	REPLICA_ROLE_CHANGED = 1,
+	REPLICA_EPOCH_CHANGED = 2,
+	REPLICA_HW_CHANGED = 4,
+	REPLICA_ISR_CHANGED = 8,
+	REPLICA_START_CHANGED = 16,
+};
 int replica_assign(struct replica *r, const struct replica_assignment *a,
 		   int64_t now_ms);
 

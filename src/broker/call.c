@@ -81,19 +81,19 @@ static void call_local(struct broker *b, struct call *c, const void *in)
 }
 
 void call_leader(struct broker *b, int16_t key, const void *in,
-		 int64_t timeout_ms, called_fn *done, void *ctx)
+		 int64_t timeout_ms, struct callback then)
 {
 	int32_t leader = b->quorum.leader(b->quorum.ctx);
 	struct call *c;
 	struct ask *a;
 
 	if (leader < 0) {
-		done(b, ctx, NULL, -EAGAIN);
+		then.done(b, then.ctx, NULL, -EAGAIN);
 		return;
 	}
 	c = mem_zalloc(sizeof(*c));
-	c->done = done;
-	c->ctx = ctx;
+	c->done = then.done;
+	c->ctx = then.ctx;
 	c->broker = b;
 	c->api = api_find(key);
 	assert(c->api && c->api->thread == ON_QUORUM);

@@ -20,8 +20,12 @@ typedef void called_fn(struct broker *b, void *ctx, const void *out, int error);
  * the newest version served. done is called once, maybe before this returns;
  * not when the broker ends first: then ctx (heap memory, or NULL) is freed.
  */
+struct callback {
+	called_fn *done;
+	void *ctx;
+};
 void call_leader(struct broker *b, int16_t key, const void *in,
-		 int64_t timeout_ms, called_fn *done, void *ctx);
+		 int64_t timeout_ms, struct callback then);
 
 /* When the broker ends. */
 void call_close(struct broker *b);

@@ -90,7 +90,8 @@ static bool may_say(struct broker *b)
 void broker_refuse(struct broker *b, struct request *rq, const char *why)
 {
 	if (may_say(b))
-		trace_info("broker", why, "client=%s key=%d version=%d size=%zu",
+		trace_info("broker", why,
+			   "client=%s key=%d version=%d size=%zu",
 			   rq->host ? rq->host : "-", rq->header.key,
 			   rq->header.version, rq->frame_n);
 	counters_refused(b);

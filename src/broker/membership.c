@@ -187,8 +187,8 @@ static void register_now(struct membership *m)
 	in.log_dirs = &directory;
 	in.log_dirs_n = 1;
 	in.previous_broker_epoch = m->previous;
-	call_leader(b, BROKER_REGISTRATION, &in, m->session_ms, on_registered,
-		    ask(m));
+	call_leader(b, BROKER_REGISTRATION, &in, m->session_ms,
+		    (struct callback){ on_registered, ask(m) });
 	arena_fini(&a);
 }
 
@@ -290,8 +290,8 @@ static void heartbeat_now(struct membership *m)
 	in.current_metadata_offset = b->cluster->applied;
 	in.want_fence = m->leaving;
 	in.want_shut_down = m->stopping;
-	call_leader(b, BROKER_HEARTBEAT, &in, m->session_ms, on_heartbeat,
-		    ask(m));
+	call_leader(b, BROKER_HEARTBEAT, &in, m->session_ms,
+		    (struct callback){ on_heartbeat, ask(m) });
 }
 
 static void step(struct membership *m)

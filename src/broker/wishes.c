@@ -121,7 +121,8 @@ static void ask(struct wishes *w)
 		list_push(&w->asked, l);
 	}
 	in.topics_n = n;
-	call_leader(b, ALTER_PARTITION, &in, TIMEOUT_MS, on_answer, c);
+	call_leader(b, ALTER_PARTITION, &in, TIMEOUT_MS,
+		    (struct callback){ on_answer, c });
 	arena_fini(&a);
 }
 

@@ -29,7 +29,7 @@ static struct str draw_member_id(struct broker *b, struct request *rq,
 			  x[14], x[15]);
 }
 
-/* Why a member that was here is not: another one took its place, or it is out. */
+/* Why a member that was here is not: it has a successor, or it is out. */
 static enum kerr gone(const struct group *g, struct str instance_id)
 {
 	return group_static(g, instance_id) ? K_FENCED_INSTANCE_ID

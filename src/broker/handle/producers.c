@@ -94,8 +94,8 @@ static void ask_for_ids(struct broker *b)
 	if (b->coordinator->asking_ids)
 		return;
 	b->coordinator->asking_ids = true;
-	call_leader(b, ALLOCATE_PRODUCER_IDS, &in, ASK_TIMEOUT_MS, on_ids,
-		    NULL);
+	call_leader(b, ALLOCATE_PRODUCER_IDS, &in, ASK_TIMEOUT_MS,
+		    (struct callback){ on_ids, NULL });
 }
 
 void handle_init_producer_id(struct broker *b, struct request *rq)

@@ -10,7 +10,8 @@ static void apply_cluster(struct world *w, const struct wire_type *type,
 	struct buf bytes = { 0 };
 
 	cluster_command(&bytes, w->cluster,
-			(struct cluster_origin){ w->now_ms, (uint64_t)w->index },
+			(struct cluster_origin){ w->now_ms,
+						 (uint64_t)w->index },
 			type, command);
 	cluster_apply(w->cluster, ++w->index,
 		      (struct bytes){ bytes.p, (int32_t)bytes.n }, &e);
