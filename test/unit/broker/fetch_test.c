@@ -202,6 +202,26 @@ TEST(leader_epochs_are_compared)
 	rig_fini(&r);
 }
 
+/* A loop never waits for the disk: the pool reads ahead, then it is answered. */
+TEST(bytes_that_are_not_in_memory_are_waited_for)
+{
+	struct fetch_request *in;
+	struct rig_call *c;
+
+	start(1, "1");
+	produce("t", 0, 2);
+	disk_mem_set_cold(r.nodes[0].mem, 100);
+	r.nodes[0].hold_jobs = true;
+	in = rig_fetch_new(&r, 500, 1);
+	rig_fetch_add(&r, in, "t", 0, 0);
+	c = rig_fetch(&r, 1, 12, in);
+	disk_mem_set_cold(r.nodes[0].mem, 0);
+	r.nodes[0].hold_jobs = false;
+	rig_settle(&r);
+	ck_assert_int_eq(rig_records(rig_fetched(&r, c, "t", 0)), 2);
+	rig_fini(&r);
+}
+
 /* ---- sessions (KIP-227) -------------------------------------------------- */
 
 static struct rig_call *first_of_session(int partitions, int16_t version)

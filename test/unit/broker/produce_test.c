@@ -336,6 +336,28 @@ TEST(batches_that_are_wrong_are_refused_by_name)
 	rig_fini(&r);
 }
 
+/* Admission: a disk that falls behind makes producers wait, not memory grow. */
+TEST(producers_wait_for_a_disk_that_is_behind)
+{
+	struct rig_call *p[3];
+	int64_t base;
+
+	rig_init(&r, 1, 1, "log.unsynced.max.bytes=1");
+	rig_topic(&r, "t", "1", NULL);
+	r.nodes[0].hold_jobs = true;
+	for (int i = 0; i < 3; i++)
+		p[i] = rig_produce(&r, 1, "t", 0, 1, 1);
+	rig_turn(&r);
+	ck_assert_ptr_nonnull(strstr(rig_replica(&r, 1, "t", 0), "end=1 "));
+	r.nodes[0].hold_jobs = false;
+	rig_settle(&r);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(rig_produced(p[i], &base), 0);
+		ck_assert_int_eq(base, i);
+	}
+	rig_fini(&r);
+}
+
 TEST(a_failed_disk_is_a_storage_error_of_its_partition)
 {
 	struct rig_call *p;
