@@ -408,9 +408,12 @@ static bool is_controller_error(int16_t code)
 	return code == K_NOT_CONTROLLER || is_coordinator_error(code);
 }
 
+/* From a leader that metadata named: one that does not know the partition has
+ * not heard of it yet. */
 static bool is_leader_error(int16_t code)
 {
 	return code == K_LEADER_NOT_AVAILABLE ||
+	       code == K_UNKNOWN_TOPIC_OR_PARTITION ||
 	       code == K_NOT_LEADER_OR_FOLLOWER ||
 	       code == K_UNKNOWN_LEADER_EPOCH ||
 	       code == K_FENCED_LEADER_EPOCH ||
