@@ -64,7 +64,7 @@ struct group {
 	char *leader;                   /* member id, NULL = none */
 	struct map members; /* id -> struct member *, in order of joining */
 	struct map statics; /* instance id -> struct member * */
-	struct map offsets; /* topic id and partition -> struct group_offset * */
+	struct map offsets; /* topic id, partition -> group_offset * */
 	int64_t rebalance_serial; /* grows when a rebalance begins */
 	int64_t state_since_ms;   /* command time of the last state change */
 	bool initial_delay;       /* the first members gather (KIP-134) */

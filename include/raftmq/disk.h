@@ -33,7 +33,7 @@ struct disk_ops {
 	int (*open)(struct disk *d, const char *path, int flags,
 		    struct file **out);
 	void (*close)(struct file *f);
-	/* whole reads only short at end of file; nowait: -EAGAIN unless cached */
+	/* short at end of file only; nowait: -EAGAIN unless cached */
 	int64_t (*read)(struct file *f, int64_t pos, void *p, size_t n,
 			bool nowait);
 	/* all or error; -ENOSPC leaves the file as long as it was or longer */

@@ -56,7 +56,7 @@ struct store_config {
 	 * from done(), store_turn_end and store_tick.
 	 */
 	void (*on_offline)(void *ctx, struct log *l, int error);
-	/* What made a log_read cold is at hand now. May be NULL. From done(). */
+	/* What made a log_read cold is at hand now. NULL: none. From done(). */
 	void (*on_readable)(void *ctx, struct log *l);
 	int32_t files_max; /* segment files open at a time; 0: 1024 */
 	int64_t producer_expiry_ms; /* idle producers; 0: one day, as Kafka */
