@@ -25,7 +25,7 @@ enum replica_role { REPLICA_FOLLOWER, REPLICA_LEADER, REPLICA_OFFLINE };
 struct replica_peer { /* what a leader knows of one follower */
 	int32_t node;
 	int64_t broker_epoch;  /* of the last fetch (KIP-903); -1 unknown */
-	int64_t end;           /* its next offset = all before is durable there */
+	int64_t end;           /* next offset: all before is durable */
 	int64_t caught_up_ms;  /* last time it had everything of a moment */
 	int64_t last_fetch_ms;
 	int64_t last_fetch_leader_end;
