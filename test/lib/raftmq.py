@@ -141,6 +141,17 @@ class Cluster:
     def signal(self, i, sig):
         self.procs[i].send_signal(sig)
 
+    def freeze(self, i):
+        """SIGSTOP, and back when every thread has stopped."""
+        self.signal(i, signal.SIGSTOP)
+        task = "/proc/%d/task" % self.procs[i].pid
+
+        def state(t):
+            with open("%s/%s/stat" % (task, t)) as f:
+                return f.read().rsplit(")", 1)[1].split()[0]
+        while not all(state(t) == "T" for t in os.listdir(task)):
+            time.sleep(0.001)
+
     def kill(self, i):
         self.procs[i].kill()
         self.procs[i].wait()

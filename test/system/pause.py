@@ -68,7 +68,7 @@ with Cluster(3) as c:
             s.sendall(fetch_request("t", led[0]))
             expect(fetch_error(receive(s)) == 0, "the leader did not serve")
         since = time.time()
-        c.signal(victim, signal.SIGSTOP)
+        c.freeze(victim)
         if led:
             s.sendall(fetch_request("t", led[0]))  # waits in its socket
         time.sleep(PAUSE)

@@ -6,6 +6,7 @@
  * is drained. KIP-500, 631, 966.
  */
 #include "control.h"
+#include "coordinator.h"
 
 enum { TIMEOUT_MS = 5000 };
 
@@ -222,6 +223,33 @@ static bool has_handed_over(const struct broker *b, int32_t id)
 	return true;
 }
 
+/* We still led after the heartbeat had come: what we say is true. */
+static void answer_heartbeat(struct broker *b, struct request *rq, bool ok)
+{
+	const struct broker_heartbeat_request *in = rq->in;
+	struct broker_heartbeat_response *out = rq->out;
+	const struct broker_info *info = cluster_broker(b->cluster,
+							in->broker_id);
+
+	if (!ok || !b->control->active)
+		out->error_code = K_NOT_CONTROLLER;
+	else if (!info || info->epoch != in->broker_epoch)
+		out->error_code = K_STALE_BROKER_EPOCH;
+	else
+		consider(b, info, in, out);
+	/* the command may have been applied meanwhile: look again */
+	info = cluster_broker(b->cluster, in->broker_id);
+	out->is_fenced = !info || info->fenced;
+	out->should_shut_down = info && info->stopping &&
+				has_handed_over(b, in->broker_id);
+	broker_answer(b, rq);
+}
+
+/*
+ * The answer is a lease (membership.c), so a leader that was deposed while it
+ * was stopped must not give it, least of all to itself: it asks the voters
+ * first, one round trip for all heartbeats of a turn.
+ */
 void handle_broker_heartbeat(struct broker *b, struct request *rq)
 {
 	const struct broker_heartbeat_request *in = rq->in;
@@ -242,13 +270,7 @@ void handle_broker_heartbeat(struct broker *b, struct request *rq)
 		return;
 	}
 	liveness_heard(b->control->liveness, info->id, info->epoch, b->now_ms);
-	consider(b, info, in, out);
-	/* the command may have been applied meanwhile: look again */
-	info = cluster_broker(b->cluster, in->broker_id);
-	out->is_fenced = !info || info->fenced;
-	out->should_shut_down = info && info->stopping &&
-				has_handed_over(b, in->broker_id);
-	broker_answer(b, rq);
+	coordinator_read(b, rq, answer_heartbeat);
 }
 
 /* ---- UnregisterBroker ---------------------------------------------------- */
