@@ -314,8 +314,7 @@ static void put_all(struct store *s, struct buf *body)
 		struct log *l = list_entry(i, struct log, link);
 
 		one.n = 0;
-		l->vouched_end = l->end;
-		l->noted_cut = INT64_MAX;
+		vouch_encoded(l, s->checkpoint);
 		checkpoint_put_log(&one, l);
 		checkpoint_put(body, one.p, one.n);
 	}

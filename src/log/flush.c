@@ -288,7 +288,7 @@ void cycle_written(struct store *s, int error)
 	s->cycle_ms = s->now_ms;
 	if (!error) {
 		s->journal.start_seq = s->cycle_seq;
-		store_forget_buried(s);
+		store_checkpoint_written(s);
 	} else if (!disk_error_passes(error)) {
 		journal_fail(s, error);
 	}

@@ -180,7 +180,8 @@ void journal_lower(struct store *s, struct log *l, int64_t offset)
 
 void journal_forget(struct store *s, struct log *l)
 {
-	if (l->named_seq >= s->journal.start_seq && l->named_seq)
+	if (l->vouched[0].end > 0 || l->vouched[1].end > 0 ||
+	    (l->named_seq && l->named_seq >= s->journal.start_seq))
 		journal_note(s, l, JOURNAL_DELETE, 0, 0);
 	for (int i = 0; i < 2; i++) {
 		if (l->frame_slot[i] >= 0)

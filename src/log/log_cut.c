@@ -6,15 +6,10 @@
  * 1. Bytes that a reader holds are not overwritten: the file keeps them until
  *    the last reader leaves, and appends go on in a new segment meanwhile.
  * 2. A cut is in the journal before anything that is appended after it.
- * 3. A cut below what the checkpoint on disk vouches for is noted in a file of
- *    its own (LOG/cut) before it happens, and synced: otherwise a recovery
- *    that finds less than vouched for would take it for damage. A note says
- *    which checkpoint it corrects; a later one makes it void.
+ * 3. A cut below what a checkpoint vouches for is noted first (cut_note.c).
  * 4. What idempotent producers had written below the cut is remembered as if
  *    the rest had never been there.
  */
-#include <stdio.h>
-
 #include "log_internal.h"
 
 #define LOOK_BACK ((int64_t)256 << 10) /* first stretch; doubles */
@@ -73,67 +68,6 @@ int log_refill_producers(struct log *l)
 	return r;
 }
 
-/* ---- the note ------------------------------------------------------------ */
-
-#define CUT_MAGIC UINT64_C(0x524d514355543031) /* "RMQCUT01" */
-
-bool cut_note_parse(const uint8_t p[CUT_NOTE_BYTES], struct cut_note *out)
-{
-	if (get_be64(p) != CUT_MAGIC || get_be32(p + 36) != crc32c(0, p, 36))
-		return false;
-	out->life = get_be64(p + 8);
-	out->checkpoint = get_be64(p + 16);
-	out->offset = (int64_t)get_be64(p + 24);
-	out->kind = (int32_t)get_be32(p + 32);
-	return true;
-}
-
-int cut_note_write(struct store *s, const char *dir, enum journal_kind kind,
-		   int64_t offset)
-{
-	struct disk *d = s->disk;
-	char path[LOG_PATH_MAX + 8];
-	uint8_t p[CUT_NOTE_BYTES];
-	struct file *f;
-	int r;
-
-	put_be64(p, CUT_MAGIC);
-	put_be64(p + 8, s->life);
-	put_be64(p + 16, s->checkpoint);
-	put_be64(p + 24, (uint64_t)offset);
-	put_be32(p + 32, (uint32_t)kind);
-	put_be32(p + 36, crc32c(0, p, 36));
-	snprintf(path, sizeof(path), "%s/" CUT_NAME, dir);
-	r = disk_open(d, path, DISK_WRITE | DISK_CREATE, &f);
-	if (r)
-		return r;
-	r = disk_write(d, f, 0, p, sizeof(p));
-	if (!r)
-		r = d->ops->sync(f) ? -EIO : 0;
-	d->ops->close(f);
-	if (!r)
-		r = d->ops->sync_dir(d, dir) ? -EIO : 0;
-	return r;
-}
-
-/* Blocks, but only when old data goes: a follower that had diverged long. */
-static int note_cut(struct log *l, enum journal_kind kind, int64_t offset)
-{
-	char dir[LOG_PATH_MAX];
-	int r;
-
-	if (!l->store->journal.on || l->vouched_end <= 0)
-		return 0;
-	if (kind == JOURNAL_CUT &&
-	    offset >= min_of(l->vouched_end, l->noted_cut))
-		return 0;
-	log_dir_path(l, dir);
-	r = cut_note_write(l->store, dir, kind, offset);
-	if (!r)
-		l->noted_cut = kind == JOURNAL_CUT ? offset : INT64_MIN;
-	return r;
-}
-
 /* ---- segments ------------------------------------------------------------ */
 
 /*
@@ -146,7 +80,7 @@ static int replace_all(struct log *l, enum journal_kind kind, int64_t offset)
 	char path[LOG_PATH_MAX];
 	int32_t n = l->seg_n, cap = l->seg_cap;
 	int64_t bytes = l->bytes;
-	int r = note_cut(l, kind, offset);
+	int r = cut_note(l, kind, offset);
 
 	if (r)
 		return r;
@@ -196,7 +130,7 @@ static int cut_segments(struct log *l, int64_t offset)
 	offset = min_of(offset, at.offset);
 	if (at.pos == 0 && i == 0)
 		return replace_all(l, JOURNAL_CUT, offset);
-	r = note_cut(l, JOURNAL_CUT, offset);
+	r = cut_note(l, JOURNAL_CUT, offset);
 	if (r)
 		return r;
 	if (at.pos == 0) {

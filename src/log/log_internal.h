@@ -19,7 +19,7 @@
 #define LOG_ROOT "log"
 #define JOURNAL_ROOT "journal"
 #define METADATA_NAME "partition.metadata" /* as Kafka writes it */
-#define CUT_NAME "cut" /* see log_cut.c */
+#define CUT_NAME "cut" /* see cut_note.c */
 /* What one walk over the records of a batch may decompress to. */
 #define LOG_WALK_LIMIT ((size_t)256 << 20)
 
@@ -186,6 +186,11 @@ enum journal_kind {
 
 /* ---- log.c, log_read.c, log_time.c, log_cut.c ---------------------------- */
 
+struct vouch { /* what a checkpoint says of a log, and what was cut since */
+	uint64_t checkpoint;
+	int64_t end, cut;
+	enum journal_kind kind; /* of the cut; 0: none */
+};
 struct spot { /* the batch that begins at pos has this base offset */
 	int64_t base; /* of the segment */
 	int64_t offset;
@@ -216,8 +221,7 @@ struct log {
 	bool warming;
 	bool damaged; /* found so at a start; stays so */
 	int64_t promised_end; /* durable_end in the checkpoint, for repair.c */
-	int64_t vouched_end; /* end in the latest checkpoint ... */
-	int64_t noted_cut;   /* ... and the cut noted since; INT64_MAX: none */
+	struct vouch vouched[2]; /* by the checkpoint on disk, and the next */
 	bool gone; /* deleted; lives until jobs let go */
 	int32_t jobs; /* that point here */
 	uint32_t id;  /* in this life's journal */
@@ -261,15 +265,18 @@ int log_clear(struct log *l, int64_t offset) must_use;
 int log_refill_producers(struct log *l) must_use;
 void log_dir_path(const struct log *l, char out[LOG_PATH_MAX]);
 void log_raise_start(struct log *l, int64_t offset);
-struct cut_note {
-	uint64_t life, checkpoint;
-	int32_t kind; /* JOURNAL_CUT or JOURNAL_CLEAR */
-	int64_t offset;
-};
-#define CUT_NOTE_BYTES 40
-int cut_note_write(struct store *s, const char *dir, enum journal_kind kind,
-		   int64_t offset) must_use;
-bool cut_note_parse(const uint8_t p[CUT_NOTE_BYTES], struct cut_note *out);
+/* ---- cut_note.c ---------------------------------------------------------- */
+
+/* Before a log is cut or cleared. */
+int cut_note(struct log *l, enum journal_kind kind, int64_t offset) must_use;
+/* In a new directory whose name a checkpoint knows from an earlier log. */
+int cut_note_anew(struct log *l, const char *dir) must_use;
+/* What was noted about that checkpoint; kind 0 when nothing was. */
+int cut_note_load(struct disk *d, const char *dir, uint64_t life,
+		  uint64_t checkpoint, struct vouch *out) must_use;
+void vouch_encoded(struct log *l, uint64_t checkpoint);
+void vouch_written(struct log *l);
+
 /* retain.c */
 void log_retain(struct log *l, int64_t wall_ms);
 void log_retain_messages(struct log *l);
@@ -366,6 +373,7 @@ struct store {
 	int64_t now_ms, wall_ms;
 	uint64_t life;
 	uint64_t checkpoint; /* number of the latest one in this life */
+	uint64_t checkpoint_kept; /* the latest that is on disk */
 	uint32_t next_id;
 	uint64_t next_name; /* for renamed files */
 	bool stopping, closing;
@@ -402,7 +410,7 @@ struct store *store_new(const struct store_config *c); /* knows no log */
 /* A log's directory and its partition.metadata. */
 int store_make_dir(struct store *s, const struct log *l, const char *dir)
 	must_use;
-void store_forget_buried(struct store *s); /* a new checkpoint is there */
+void store_checkpoint_written(struct store *s);
 
 /* ---- checkpoint.c -------------------------------------------------------- */
 

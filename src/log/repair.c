@@ -81,45 +81,28 @@ static void plan_op(struct plan *p, const struct replay_log *rl,
 	}
 }
 
-static int read_note(struct work *w, struct cut_note *note)
-{
-	struct disk *d = w->r->store->disk;
-	uint8_t p[CUT_NOTE_BYTES];
-	char path[LOG_PATH_MAX];
-	struct file *f;
-	int64_t got;
-	int r;
-
-	memset(note, 0, sizeof(*note));
-	snprintf(path, sizeof(path), LOG_ROOT "/%s/" CUT_NAME, w->dir);
-	r = disk_open(d, path, DISK_READ, &f);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	got = disk_read(d, f, 0, p, sizeof(p), false);
-	d->ops->close(f);
-	if (got < 0)
-		return (int)got;
-	if (got != (int64_t)sizeof(p) || !cut_note_parse(p, note))
-		memset(note, 0, sizeof(*note));
-	return 0;
-}
-
 /* A cut that was noted and is not in the journal was the last thing done. */
 static int plan_note(struct work *w)
 {
 	struct replay_op op = { .kind = JOURNAL_CUT };
-	struct cut_note note;
-	int r = read_note(w, &note);
+	char dir[LOG_PATH_MAX];
+	struct vouch note;
+	int r;
 
-	if (r || !w->old || note.life != w->r->life ||
-	    note.checkpoint < w->known->checkpoint)
+	if (!w->old)
+		return 0;
+	snprintf(dir, sizeof(dir), LOG_ROOT "/%s", w->dir);
+	r = cut_note_load(w->r->store->disk, dir, w->r->life,
+			  w->known->checkpoint, &note);
+	trace_info("DBG", "note", "log=%s-0 r=%d kind=%d cut=%d ckpt=%d", w->dir, r, note.kind, (int)note.cut, (int)w->known->checkpoint);
+	if (r || !note.kind)
 		return r;
 	for (int32_t i = 0; w->rl && i < w->rl->n; i++)
-		if ((int32_t)w->rl->v[i].kind == note.kind &&
-		    w->rl->v[i].a == note.offset)
+		if (w->rl->v[i].kind == note.kind &&
+		    w->rl->v[i].a == note.cut)
 			return 0;
-	op.kind = (enum journal_kind)note.kind;
-	op.a = note.offset;
+	op.kind = note.kind;
+	op.a = note.cut;
 	op.b = w->old->set.durable;
 	plan_op(&w->plan, w->rl, &op, -1);
 	return 0;
@@ -448,8 +431,10 @@ static int take_vouched(struct work *w)
 		int64_t base = w->place.base[w->file];
 		struct segment *o = old_segment(w, base);
 
-		if (base >= w->bound || !o)
+		if (base >= w->bound && !(o && base == w->bound))
 			break;
+		if (!o)
+			continue; /* gone before the checkpoint, by its names */
 		if (o->next <= w->bound && o->synced == o->size &&
 		    take_whole(w, o))
 			continue;
@@ -543,6 +528,52 @@ static int scan_segment(struct work *w, struct segment *g, int64_t limit)
 	/* A batch that reaches into the next file's offsets had been cut. */
 	return r > 0 && s.batch.base_offset >= w->log->end &&
 	       batch_last_offset(&s.batch) >= limit;
+}
+
+/* Is the first batch of that file the one the journal has there? */
+static bool is_known_file(struct work *w, int64_t base)
+{
+	struct segment *g = segment_new(w->log, base, 0);
+	struct scan s;
+	struct file *f;
+	bool known = base == view_end(w);
+
+	if (!segment_file(g, &f)) {
+		scan_open(&s, g->disk, f, 0, file_size(g));
+		if (scan_next(&s) > 0)
+			for (int32_t i = 0; i < w->plan.n && !known; i++) {
+				struct replay_op *op =
+					&w->rl->v[w->plan.view[i]];
+
+				known = op->a == s.batch.base_offset &&
+					op->crc == s.batch.crc;
+			}
+		scan_close(&s);
+	}
+	segment_abandon(g);
+	return known;
+}
+
+/*
+ * Where a log begins that no checkpoint knows, or that was cleared. Its first
+ * file may stand higher than the journal's first batch because retention let
+ * the others go; or because it is from before, and then it counts for nothing.
+ */
+static void find_beginning(struct work *w)
+{
+	int64_t expected = w->plan.restart, base;
+
+	if (expected == NONE && w->plan.n)
+		expected = w->rl->v[w->plan.view[0]].a;
+	while (w->file < w->place.n && w->plan.restart != NONE &&
+	       w->place.base[w->file] < w->plan.restart)
+		w->file++;
+	base = w->file < w->place.n ? w->place.base[w->file] : expected;
+	if (base > expected && !is_known_file(w, base)) {
+		w->file = w->place.n;
+		base = expected;
+	}
+	w->log->end = base == NONE ? 0 : base;
 }
 
 static int scan_rest(struct work *w)
@@ -782,19 +813,16 @@ static int work_on(struct work *w, struct buf *out)
 		return 0;
 	w->r->stats->logs++;
 	w->r->stats->logs_scanned++;
-	if (w->plan.restart != NONE) {
-		while (w->file < w->place.n &&
-		       w->place.base[w->file] < w->plan.restart)
-			w->file++;
-		w->log->end = w->plan.restart;
-	}
 	check_places(w);
 	find_bound(w);
-	r = w->damaged || w->plan.restart != NONE ? 0 : take_vouched(w);
-	if (!r && !w->damaged && !w->log->seg_n && w->file < w->place.n)
-		w->log->end = max_of(w->log->end, w->place.base[w->file]);
+	r = 0;
+	if (!w->old || w->plan.restart != NONE)
+		find_beginning(w);
+	else if (!w->damaged)
+		r = take_vouched(w);
 	if (!r && !w->damaged)
 		r = scan_rest(w);
+	trace_info("DBG", "repair", "log=%s bound=%d low=%d restart=%d view=%d old_end=%d end=%d seg_n=%d epochs=%d oldepochs=%d place=%d damaged=%d", w->dir, (int)w->bound, (int)w->plan.low, (int)w->plan.restart, w->plan.n, w->old ? (int)w->old->end : -1, (int)w->log->end, w->log->seg_n, w->log->epochs.n, w->old?w->old->epochs.n:-1, w->place.n, w->damaged);
 	if (!r && !w->damaged)
 		check_promise(w);
 	if (r == -EBADMSG)

@@ -328,7 +328,7 @@ static int begin_anew(struct store *s, struct log *l)
 	renamed_path(s, l, "delete", aside); /* left over it is swept away */
 	r = store_make_dir(s, l, aside);
 	if (!r)
-		r = cut_note_write(s, aside, JOURNAL_CLEAR, 0);
+		r = cut_note_anew(l, aside);
 	return r ? r : s->disk->ops->rename(s->disk, aside, dir);
 }
 
@@ -348,8 +348,7 @@ static void admit(struct store *s, struct log *l,
 {
 	l->set = *set;
 	l->id = s->next_id++;
-	l->durable_end = l->journaled_end = l->vouched_end = l->end;
-	l->noted_cut = INT64_MAX;
+	l->durable_end = l->journaled_end = l->end;
 	if (l->damaged)
 		l->error = -EBADMSG;
 	list_push(&s->logs, &l->link);
@@ -391,8 +390,12 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 		return r;
 	}
 	admit(s, l, set);
-	if (!known)
+	if (known) { /* 0.checkpoint is number 0 */
+		vouch_encoded(l, 0);
+		vouch_written(l);
+	} else {
 		journal_name(s, l);
+	}
 	*out = l;
 	return 0;
 }
@@ -408,8 +411,11 @@ static void bury(struct store *s, const struct log *l)
 	*until = s->checkpoint;
 }
 
-void store_forget_buried(struct store *s)
+void store_checkpoint_written(struct store *s)
 {
+	s->checkpoint_kept = s->checkpoint;
+	list_each(i, &s->logs, safe)
+		vouch_written(list_entry(i, struct log, link));
 	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i)) {
 		if (*(uint64_t *)i.value >= s->checkpoint)
 			continue;
@@ -432,7 +438,7 @@ void store_log_delete(struct store *s, struct log *l)
 		mem_free(d);
 	}
 	map_remove(&s->by_dir, l->dir, strlen(l->dir));
-	if (l->vouched_end > 0)
+	if (l->vouched[0].end > 0 || l->vouched[1].end > 0)
 		bury(s, l);
 	list_remove(&l->link);
 	list_remove(&l->failed);
