@@ -9,7 +9,9 @@
  * 1. A file is written aside, synced and renamed: it is there whole or not.
  * 2. A shard's file counts only in the life of the 0 file it belongs to; the
  *    rename of a new 0 file makes all others old at once.
- * 3. A head and each entry have a CRC of their own: an entry can be read
+ * 3. It waits until the journal has everything that was done before it was
+ *    taken: a start never sees the outcome of a cut without the cut.
+ * 4. A head and each entry have a CRC of their own: an entry can be read
  *    alone, at the place an index remembers.
  */
 #include <stdio.h>
@@ -335,7 +337,7 @@ static struct checkpoint_head head_of(const struct store *s, bool clean,
 	};
 }
 
-void checkpoint_write(struct store *s)
+void checkpoint_take(struct store *s)
 {
 	struct checkpoint_job *j = mem_zalloc(sizeof(*j));
 
@@ -345,7 +347,27 @@ void checkpoint_write(struct store *s)
 	j->base.run = write_run;
 	j->base.finish = write_finish;
 	j->base.release = write_release;
-	store_give(s, &j->base, QUEUE_FILES);
+	assert(!s->taken);
+	s->taken = &j->base;
+	s->taken_frame = journal_last_frame(s);
+	checkpoint_write(s);
+}
+
+void checkpoint_write(struct store *s)
+{
+	struct store_job *j = s->taken;
+
+	if (!j || !journal_has(s, s->taken_frame))
+		return;
+	s->taken = NULL;
+	store_give(s, j, QUEUE_FILES);
+}
+
+void checkpoint_drop(struct store *s)
+{
+	if (s->taken)
+		write_release(s->taken);
+	s->taken = NULL;
 }
 
 int checkpoint_write_clean(struct store *s)

@@ -80,10 +80,11 @@ int cut_note_load(struct disk *d, const char *dir, uint64_t life,
 
 static bool lower(struct vouch *v, enum journal_kind kind, int64_t offset)
 {
-	if (v->end <= 0 || v->kind == JOURNAL_CLEAR)
+	if (v->end <= 0 && v->kind != JOURNAL_CLEAR)
 		return false;
 	if (kind == JOURNAL_CUT &&
-	    offset >= (v->kind ? min_of(v->end, v->cut) : v->end))
+	    (v->kind == JOURNAL_CLEAR || offset >= v->end ||
+	     (v->kind == JOURNAL_CUT && offset >= v->cut)))
 		return false;
 	v->kind = kind;
 	v->cut = offset;

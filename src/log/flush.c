@@ -262,7 +262,8 @@ void cycle_step(struct store *s)
 		return;
 	}
 	s->cycle = CYCLE_WRITE;
-	checkpoint_write(s);
+	checkpoint_take(s);
+	journal_submit(s); /* what it waits for */
 }
 
 static void begin(struct store *s)

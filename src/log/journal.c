@@ -307,6 +307,7 @@ static void frame_finish(struct store_job *base)
 	g->full = false;
 	g->flight.n = 0;
 	vouch(s, f, 1 - g->filling);
+	checkpoint_write(s);
 	journal_submit(s);
 }
 
@@ -371,6 +372,21 @@ static void seal(struct store *s, struct frame *f)
 	put_be64(f->buf.p + 8, journal_salt(s->life, s->c.shard, j->seq));
 	put_be64(f->buf.p + 16, j->frame_seq);
 	put_be32(f->buf.p + 24, used);
+}
+
+uint64_t journal_last_frame(const struct store *s)
+{
+	const struct journal *j = &s->journal;
+
+	return j->frame[j->filling].buf.n ? j->frame_seq : j->frame_seq - 1;
+}
+
+bool journal_has(const struct store *s, uint64_t frame)
+{
+	const struct journal *j = &s->journal;
+
+	/* One frame is in flight at most: the one before the next. */
+	return frame + (j->busy || j->full) < j->frame_seq;
 }
 
 bool journal_can_rotate(const struct store *s)

@@ -328,6 +328,9 @@ void journal_init(struct store *s);
 int64_t journal_bytes_max(const struct store *s);
 void journal_path(int shard, uint64_t seq, char out[64]);
 uint64_t journal_salt(uint64_t life, int shard, uint64_t seq);
+/* The number of the frame that will hold the latest entry. */
+uint64_t journal_last_frame(const struct store *s);
+bool journal_has(const struct store *s, uint64_t frame); /* on disk */
 bool journal_can_rotate(const struct store *s);
 void journal_rotate(struct store *s);
 void journal_name(struct store *s, struct log *l); /* a log begins */
@@ -383,6 +386,8 @@ struct store {
 	enum { CYCLE_IDLE, CYCLE_SYNC, CYCLE_WRITE } cycle;
 	int64_t cycle_ms;       /* when the last one began */
 	uint64_t cycle_seq;     /* journal file that will be the oldest needed */
+	struct store_job *taken; /* a checkpoint that waits for the journal */
+	uint64_t taken_frame;
 	struct list todo;       /* segments the cycle has yet to sync */
 	bool root_fresh;        /* a log's directory is not yet synced */
 	int64_t sweep_ms;       /* last look for what retention lets go */
@@ -434,7 +439,10 @@ int checkpoint_load(struct disk *d, int shard, struct checkpoint_head *h,
 		    struct buf *body) must_use;
 int checkpoint_save(struct disk *d, const struct checkpoint_head *h,
 		    const struct buf *body) must_use;
-void checkpoint_write(struct store *s); /* as a job; then cycle_written */
+/* Now, to be written by a job as soon as it may be; then cycle_written. */
+void checkpoint_take(struct store *s);
+void checkpoint_write(struct store *s); /* what was taken, if it may be */
+void checkpoint_drop(struct store *s);
 int checkpoint_write_clean(struct store *s) must_use;
 
 /* No space, no file descriptors: it passes. Anything else is for good. */

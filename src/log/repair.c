@@ -24,6 +24,8 @@ struct plan { /* what the journal says, summed up */
 	int64_t low;     /* lowest cut; NONE */
 	int64_t restart; /* last CLEAR; NONE */
 	bool closed_end; /* nothing behind the journal's end may stay */
+	/* As known at the end; what contradicts them is from before a cut. */
+	struct epochs epochs;
 };
 struct place {
 	int64_t *base; /* the files of the directory, ascending */
@@ -65,16 +67,21 @@ static void plan_op(struct plan *p, const struct replay_log *rl,
 	case JOURNAL_APPEND:
 		view_add(p, i);
 		break;
+	case JOURNAL_EPOCH:
+		epochs_begin(&p->epochs, (int32_t)op->a, op->b);
+		break;
 	case JOURNAL_CUT:
 		while (p->n && rl->v[p->view[p->n - 1]].b > op->a)
 			p->n--;
 		p->low = min_of(p->low, op->a);
 		p->closed_end = op->b;
+		epochs_cut_end(&p->epochs, op->a);
 		break;
 	case JOURNAL_CLEAR:
 		p->n = 0;
 		p->restart = p->low = op->a;
 		p->closed_end = op->b;
+		p->epochs.n = 0;
 		break;
 	default:
 		break;
@@ -94,7 +101,6 @@ static int plan_note(struct work *w)
 	snprintf(dir, sizeof(dir), LOG_ROOT "/%s", w->dir);
 	r = cut_note_load(w->r->store->disk, dir, w->r->life,
 			  w->known->checkpoint, &note);
-	trace_info("DBG", "note", "log=%s-0 r=%d kind=%d cut=%d ckpt=%d", w->dir, r, note.kind, (int)note.cut, (int)w->known->checkpoint);
 	if (r || !note.kind)
 		return r;
 	for (int32_t i = 0; w->rl && i < w->rl->n; i++)
@@ -113,6 +119,9 @@ static int make_plan(struct work *w)
 	int32_t n = w->rl ? w->rl->n : 0;
 
 	w->plan.low = w->plan.restart = NONE;
+	for (int32_t i = 0; w->old && i < w->old->epochs.n; i++)
+		epochs_begin(&w->plan.epochs, w->old->epochs.v[i].epoch,
+			     w->old->epochs.v[i].start);
 	for (int32_t i = 0; i < n; i++)
 		plan_op(&w->plan, w->rl, &w->rl->v[i], i);
 	return plan_note(w);
@@ -474,12 +483,24 @@ static bool agrees(struct work *w, const struct batch *b)
 	return true;
 }
 
+/* No batch is of an older epoch than its offset is known to belong to. */
+static bool is_of_epoch(const struct work *w, const struct batch *b)
+{
+	const struct epochs *e = &w->plan.epochs;
+	int32_t i = e->n - 1;
+
+	while (i >= 0 && e->v[i].start > b->base_offset)
+		i--;
+	return b->leader_epoch >= log_last_epoch(w->log) &&
+	       (i < 0 || b->leader_epoch >= e->v[i].epoch);
+}
+
 static bool fits(struct work *w, const struct batch *b, int64_t limit)
 {
 	return batch_crc_ok(b) && b->last_offset_delta >= 0 &&
 	       b->base_offset >= w->log->end &&
 	       batch_last_offset(b) < limit &&
-	       b->leader_epoch >= log_last_epoch(w->log) && agrees(w, b);
+	       is_of_epoch(w, b) && agrees(w, b);
 }
 
 /* In a file whose bytes nobody vouches for: is there life behind the tear? */
@@ -629,6 +650,8 @@ static int remove_files(struct work *w)
 		snprintf(path, sizeof(path), LOG_ROOT "/%s/%020" PRId64 ".log",
 			 w->dir, w->place.base[i]);
 		r = d->ops->unlink(d, path);
+		if (r == -ENOENT)
+			r = 0; /* an empty one that made room meanwhile */
 	}
 	return r;
 }
@@ -704,18 +727,19 @@ static int make_dir(struct work *w)
 	return r;
 }
 
-/* EPOCH and START, and where everything has to lie in the end. */
+/* START, an epoch without records, and where everything must lie. */
 static void settle(struct work *w)
 {
 	struct log *l = w->log;
 	int64_t first = l->seg_n ? l->seg[0]->base : l->end;
+	const struct epochs *e = &w->plan.epochs;
 
+	if (e->n && e->v[e->n - 1].start == l->end &&
+	    e->v[e->n - 1].epoch > log_last_epoch(l))
+		epochs_begin(&l->epochs, e->v[e->n - 1].epoch, l->end);
 	for (int32_t i = 0; w->rl && i < w->rl->n; i++) {
 		const struct replay_op *op = &w->rl->v[i];
 
-		if (op->kind == JOURNAL_EPOCH && op->b <= l->end &&
-		    op->a > log_last_epoch(l))
-			epochs_begin(&l->epochs, (int32_t)op->a, op->b);
 		if (op->kind == JOURNAL_CLEAR)
 			l->start = op->a;
 		if (op->kind == JOURNAL_START)
@@ -822,7 +846,6 @@ static int work_on(struct work *w, struct buf *out)
 		r = take_vouched(w);
 	if (!r && !w->damaged)
 		r = scan_rest(w);
-	trace_info("DBG", "repair", "log=%s bound=%d low=%d restart=%d view=%d old_end=%d end=%d seg_n=%d epochs=%d oldepochs=%d place=%d damaged=%d", w->dir, (int)w->bound, (int)w->plan.low, (int)w->plan.restart, w->plan.n, w->old ? (int)w->old->end : -1, (int)w->log->end, w->log->seg_n, w->log->epochs.n, w->old?w->old->epochs.n:-1, w->place.n, w->damaged);
 	if (!r && !w->damaged)
 		check_promise(w);
 	if (r == -EBADMSG)
@@ -895,6 +918,7 @@ int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 		log_free(w.old);
 	if (w.log)
 		log_free(w.log);
+	epochs_fini(&w.plan.epochs);
 	mem_free(w.plan.view);
 	mem_free(w.place.base);
 	return e;

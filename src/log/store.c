@@ -624,6 +624,7 @@ void store_free(struct store *s)
 		mem_free(list_entry(i, struct doomed, link));
 	}
 	orphan(&s->open);
+	checkpoint_drop(s);
 	journal_fini(s);
 	map_fini(&s->by_dir);
 	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i))

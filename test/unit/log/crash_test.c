@@ -242,6 +242,7 @@ static void check_content(struct run *r, struct model *m)
 		x.epoch = b.leader_epoch;
 		x.crc = b.crc;
 		push(&got, &n, &cap, x);
+		trace_info("test", "found", "log=%s base=%d next=%d epoch=%d", m->name, (int)x.base, (int)x.next, x.epoch);
 		ck_assert(was_appended(m, &x));
 		ck_assert_int_eq(log_epoch_at(m->log, x.base), x.epoch);
 		while (k < m->n && m->now[k].base < x.base)
