@@ -150,7 +150,11 @@ int log_cut(struct log *l, int64_t offset)
 	int r = cut_segments(l, offset);
 
 	log_forget_spots(l);
-	l->closed = false;
+	/*
+	 * Appends go on in a new file: in the old one a power cut could leave
+	 * a mixture of what was cut and what came instead.
+	 */
+	l->closed = true;
 	l->hw = min_of(l->hw, l->end);
 	l->start = min_of(l->start, l->end);
 	l->durable_end = min_of(l->durable_end, l->end);

@@ -407,15 +407,15 @@ static int take_part(struct work *w, struct segment *g, int64_t offset)
 }
 
 /* The segment that holds the bound. */
-static int take_last(struct work *w, int64_t base)
+static int take_last(struct work *w, struct segment *o)
 {
-	struct segment *g = add_file(w, base), *o = old_segment(w, base);
+	struct segment *g = add_file(w, o->base);
 	int64_t size = file_size(g);
 	int r;
 
 	if (size < 0)
 		return (int)size;
-	if (o && o->synced_next == w->bound && size >= o->synced) {
+	if (o->synced_next == w->bound && size >= o->synced) {
 		g->size = o->synced;
 		g->next = o->synced_next;
 		g->max_ts = o->max_ts;
@@ -423,10 +423,8 @@ static int take_last(struct work *w, int64_t base)
 		w->log->end = g->next;
 		return 0;
 	}
-	r = take_part(w, g, w->bound);
-	if (!r && g->next < w->bound && !o)
-		return 0;
-	if (!r && g->next < w->bound)
+	r = take_part(w, g, min_of(w->bound, o->next));
+	if (!r && g->next < min_of(w->bound, o->next) && !w->log->set.compact)
 		w->damaged = true;
 	return r;
 }
@@ -447,12 +445,10 @@ static int take_vouched(struct work *w)
 		if (o->next <= w->bound && o->synced == o->size &&
 		    take_whole(w, o))
 			continue;
-		if (w->log->seg_n && w->log->seg[w->log->seg_n - 1]->base == base)
+		if (w->log->seg_n &&
+		    w->log->seg[w->log->seg_n - 1]->base == base)
 			log_pop_segment(w->log); /* was of another size */
-		r = take_last(w, base);
-		if (o->next <= w->bound && w->log->end < o->next &&
-		    !w->log->set.compact)
-			w->damaged = true;
+		r = take_last(w, o);
 		if (o->next > w->bound) {
 			w->file++;
 			break;

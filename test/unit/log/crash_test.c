@@ -127,7 +127,9 @@ static void cut(struct run *r, struct model *m)
 		ck_assert_int_eq(log_end(m->log), at);
 		m->n = keep;
 	}
-	m->promised = min_of(m->promised, at);
+	m->promised = keep ? min_of(m->promised, at) : 0;
+	if (!keep)
+		m->empty_at = at;
 	m->epoch++;
 	if (!r->dead)
 		take_sequences(m);
