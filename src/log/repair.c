@@ -586,7 +586,8 @@ static void find_beginning(struct work *w)
 	       w->place.base[w->file] < w->plan.restart)
 		w->file++;
 	base = w->file < w->place.n ? w->place.base[w->file] : expected;
-	if (base > expected && !is_known_file(w, base)) {
+	if (base > expected && (w->plan.n || w->plan.closed_end) &&
+	    !is_known_file(w, base)) {
 		w->file = w->place.n;
 		base = expected;
 	}
