@@ -192,7 +192,8 @@ struct log *bench_log(struct bench *b, const char *topic,
 
 struct making bench_fill(struct making m)
 {
-	if (m.producer < 0) {
+	if (m.producer <= 0) {
+		m.producer = -1;
 		m.epoch = -1;
 		m.sequence = -1;
 	}

@@ -45,7 +45,7 @@ struct log *bench_log(struct bench *b, const char *topic,
 struct making {
 	int32_t n;
 	int64_t ts;
-	int64_t producer;
+	int64_t producer; /* 0: none */
 	int16_t epoch;
 	int32_t sequence;
 	enum codec codec;
@@ -54,8 +54,7 @@ struct making {
 	bool no_key;
 };
 /* MAKING(.n = 3, .tag = 7): what is not said is ordinary. */
-#define MAKING(...)                                                            \
-	bench_fill((struct making){ .producer = -1, __VA_ARGS__ })
+#define MAKING(...) bench_fill((struct making){ __VA_ARGS__ })
 struct making bench_fill(struct making m);
 struct buf bench_batch(struct making m);
 /* Appends as leader of epoch; the error, or K_NONE. */

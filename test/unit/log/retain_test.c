@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Retention, times, limits of reads, idempotence.
+ */
+#include "bench.h"
+
+static struct bench b;
+static struct log *l;
+static struct log_settings set;
+
+static void setup(void)
+{
+	set = bench_settings(true);
+	set.segment_bytes = 1000;
+	bench_init(&b, 1);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	bench_settle(&b);
+}
+
+TEST(retention_messages_keeps_exactly_the_newest)
+{
+	setup();
+	set.retention_messages = 7;
+	log_configure(l, &set);
+	for (int i = 1; i < 200; i++) {
+		int64_t end;
+
+		bench_must_append(l, 0, MAKING(.n = 1 + i % 5, .tag = i));
+		end = log_end(l);
+		log_set_high_watermark(l, end - i % 3);
+		ck_assert_int_eq(log_start(l),
+				 max_of((int64_t)0, end - i % 3 - 7));
+	}
+	bench_tick(&b, 10000);
+	ck_assert_int_le(log_segments(l), 3);
+	ck_assert_int_eq(log_start(l), log_high_watermark(l) - 7);
+	bench_fini(&b);
+}
+
+TEST(retention_bytes_deletes_whole_old_segments_below_the_high_watermark)
+{
+	setup();
+	for (int i = 0; i < 60; i++)
+		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+	set.retention_bytes = 3000;
+	log_configure(l, &set);
+	bench_tick(&b, 10000);
+	ck_assert_int_eq(log_start(l), 0);
+	log_set_high_watermark(l, 120);
+	bench_tick(&b, 10000);
+	ck_assert_int_gt(log_start(l), 0);
+	ck_assert_int_ge(log_bytes(l), 3000);
+	ck_assert_int_lt(log_bytes(l), 4100);
+	bench_fini(&b);
+}
+
+TEST(retention_ms_empties_a_log_and_keeps_its_next_offset)
+{
+	setup();
+	for (int i = 0; i < 60; i++)
+		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+	log_set_high_watermark(l, 120);
+	set.retention_ms = 1000;
+	log_configure(l, &set);
+	for (int i = 0; i < 20; i++)
+		bench_tick(&b, 10000);
+	ck_assert_int_eq(log_start(l), 120);
+	ck_assert_int_eq(log_bytes(l), 0);
+	bench_crash(&b, DISK_MEM_LOSE);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_end(l), 120);
+	ck_assert_int_eq(log_start(l), 120);
+	bench_fini(&b);
+}
+
+TEST(a_time_finds_the_first_record_that_is_as_late)
+{
+	int64_t ts, at;
+
+	setup();
+	for (int i = 0; i < 100; i++)
+		bench_must_append(l, 0, MAKING(.n = 3, .ts = 1000 + i * 10,
+					       .codec = i % 2 ? CODEC_LZ4 :
+								CODEC_NONE));
+	for (int i = 0; i < 100; i++) {
+		ck_assert(log_find_time(l, 1000 + i * 10, 300, &ts, &at));
+		ck_assert_int_eq(at, i * 3);
+		ck_assert(log_find_time(l, 1001 + i * 10, 300, &ts, &at));
+		ck_assert_int_eq(at, i * 3 + 1);
+		ck_assert_int_eq(ts, 1001 + i * 10);
+	}
+	ck_assert(!log_find_time(l, 5000, 300, &ts, &at));
+	ck_assert(!log_find_time(l, 1990, 297, &ts, &at));
+	ck_assert(log_find_max_time(l, &ts, &at));
+	ck_assert_int_eq(ts, 1992);
+	ck_assert_int_eq(at, 299);
+	ck_assert_int_eq(log_advance_start(l, 151), 0);
+	ck_assert(log_find_time(l, 0, 300, &ts, &at));
+	ck_assert_int_eq(at, 151);
+	bench_fini(&b);
+}
+
+TEST(a_read_is_whole_batches_within_its_bounds)
+{
+	struct prng p;
+	struct log_slice s;
+
+	setup();
+	prng_init(&p, 5);
+	for (int i = 0; i < 300; i++)
+		bench_must_append(l, 0, MAKING(.n = 1 + i % 4,
+					       .pad = prng_below(&p, 180)));
+	bench_close(&b);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	for (int i = 0; i < 3000; i++) {
+		int64_t end = (int64_t)prng_below(&p, 750);
+		int64_t at = (int64_t)prng_below(&p, 750);
+		int32_t max = (int32_t)prng_below(&p, 2500);
+		bool one = prng_below(&p, 2);
+		uint8_t *bytes;
+		struct buf all = { 0 };
+
+		ck_assert_int_eq(log_read(l, at, end, max, one, &s), K_NONE);
+		ck_assert(!s.cold);
+		if (!s.n)
+			continue;
+		ck_assert(s.first_offset <= at && s.next_offset > at);
+		ck_assert_int_le(s.next_offset, end);
+		bytes = buf_grow(&all, (size_t)s.n);
+		ck_assert_int_eq(log_slice_read(&s, 0, bytes, (size_t)s.n,
+						false), s.n);
+		bench_check_bytes(&all, s.first_offset, s.next_offset);
+		if (s.n > max) {
+			struct batch h;
+
+			ck_assert(one);
+			ck_assert_int_eq(batch_peek(all.p, all.n, &h), K_NONE);
+			ck_assert_int_eq(h.size, s.n);
+		}
+		buf_fini(&all);
+		log_slice_drop(&s);
+	}
+	ck_assert_int_eq(log_read(l, 751, 751, 1, true, &s),
+			 K_OFFSET_OUT_OF_RANGE);
+	bench_fini(&b);
+}
+
+TEST(a_repeated_batch_is_answered_with_its_first_offsets)
+{
+	struct log_append out;
+
+	setup();
+	for (int i = 0; i < 8; i++)
+		bench_must_append(l, 0, MAKING(.n = 2, .producer = 5,
+					       .sequence = i * 2));
+	for (int i = 3; i < 8; i++) {
+		ck_assert_int_eq(bench_append(l, 0,
+			MAKING(.n = 2, .producer = 5, .sequence = i * 2),
+			&out), K_NONE);
+		ck_assert(out.duplicate);
+		ck_assert_int_eq(out.base_offset, i * 2);
+		ck_assert_int_eq(out.last_offset, i * 2 + 1);
+	}
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.n = 2, .producer = 5,
+						   .sequence = 4), &out),
+			 K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.n = 2, .producer = 5,
+						   .sequence = 18), &out),
+			 K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	bench_must_append(l, 0, MAKING(.n = 2, .producer = 5, .sequence = 0,
+				       .epoch = 1));
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.n = 2, .producer = 5,
+						   .sequence = 16), &out),
+			 K_INVALID_PRODUCER_EPOCH);
+	ck_assert_int_eq(log_end(l), 18);
+	bench_fini(&b);
+}
+
+TEST(sequence_numbers_go_round)
+{
+	setup();
+	bench_must_append(l, 0, MAKING(.n = 4, .producer = 5,
+				       .sequence = INT32_MAX - 1));
+	bench_must_append(l, 0, MAKING(.n = 1, .producer = 5, .sequence = 2));
+	bench_must_append(l, 0, MAKING(.n = 1, .producer = 5, .sequence = 3));
+	bench_fini(&b);
+}
+
+TEST(an_append_is_refused_by_name)
+{
+	struct log_append out;
+	struct buf two, one = bench_batch(MAKING(.n = 1));
+
+	setup();
+	set.max_message_bytes = 500;
+	log_configure(l, &set);
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.pad = 600), &out),
+			 K_MESSAGE_TOO_LARGE);
+	set.max_message_bytes = 5000;
+	log_configure(l, &set);
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.pad = 2000), &out),
+			 K_RECORD_LIST_TOO_LARGE);
+	set.timestamp_after_max_ms = 1000;
+	set.timestamp_before_max_ms = 1000;
+	log_configure(l, &set);
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.ts = 5000000), &out),
+			 K_INVALID_TIMESTAMP);
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.ts = 5000), &out),
+			 K_INVALID_TIMESTAMP);
+	set = bench_settings(true);
+	set.compact = true;
+	log_configure(l, &set);
+	ck_assert_int_eq(bench_append(l, 0, MAKING(.no_key = true), &out),
+			 K_INVALID_RECORD);
+	two = bench_batch(MAKING(.n = 1));
+	buf_put(&two, one.p, one.n);
+	ck_assert_int_eq(log_append(l, two.p, two.n, 0, 1, &out),
+			 K_INVALID_RECORD);
+	one.p[70] ^= 1;
+	ck_assert_int_eq(log_append(l, one.p, one.n, 0, 1, &out),
+			 K_CORRUPT_MESSAGE);
+	ck_assert_int_eq(log_end(l), 0);
+	buf_fini(&one);
+	buf_fini(&two);
+	bench_fini(&b);
+}
+
+TEST(a_copy_holds_the_same_bytes_epochs_and_producers)
+{
+	struct buf all, copy, cut;
+	struct log *f;
+
+	setup();
+	for (int i = 0; i < 50; i++)
+		bench_must_append(l, i / 9, MAKING(.n = 3, .producer = 5,
+						   .sequence = i * 3));
+	all = bench_read_all(&b, l, 0, 150);
+	f = bench_log(&b, "copy", &set);
+	for (size_t at = 0; at < all.n;) {
+		size_t n = min_of(all.n - at, (size_t)777);
+		int64_t end = log_end(f);
+
+		ck_assert_int_eq(log_append_copy(f, all.p + at, n), 0);
+		ck_assert_int_gt(log_end(f), end);
+		at = (size_t)log_bytes(f);
+	}
+	copy = bench_read_all(&b, f, 0, 150);
+	ck_assert_int_eq(copy.n, all.n);
+	ck_assert_mem_eq(copy.p, all.p, all.n);
+	ck_assert_int_eq(log_last_epoch(f), 5);
+	ck_assert_int_eq(log_append_copy(f, all.p, all.n), -EBADMSG);
+	/* an empty log takes the batch that its start lies in */
+	cut = bench_read_all(&b, l, 6, 150);
+	ck_assert_int_eq(log_restart_at(f, 7), 0);
+	ck_assert_int_eq(log_append_copy(f, cut.p, cut.n), 0);
+	ck_assert_int_eq(log_start(f), 7);
+	ck_assert_int_eq(log_end(f), 150);
+	buf_fini(&cut);
+	cut = bench_read_all(&b, f, 7, 150);
+	bench_check_bytes(&cut, 7, 150);
+	buf_fini(&all);
+	buf_fini(&copy);
+	buf_fini(&cut);
+	bench_fini(&b);
+}
+
+TEST(epoch_ends_are_those_of_offset_for_leader_epoch)
+{
+	int32_t epoch;
+	int64_t end;
+
+	setup();
+	bench_must_append(l, 2, MAKING(.n = 5));
+	bench_must_append(l, 4, MAKING(.n = 5));
+	log_begin_epoch(l, 7);
+	log_epoch_end(l, 7, &epoch, &end);
+	ck_assert(epoch == 7 && end == 10);
+	log_epoch_end(l, 8, &epoch, &end);
+	ck_assert(epoch == -1 && end == -1);
+	log_epoch_end(l, 1, &epoch, &end);
+	ck_assert(epoch == 1 && end == 0);
+	log_epoch_end(l, 3, &epoch, &end);
+	ck_assert(epoch == 2 && end == 5);
+	log_epoch_end(l, 4, &epoch, &end);
+	ck_assert(epoch == 4 && end == 10);
+	bench_fini(&b);
+}
