@@ -22,22 +22,23 @@ with Cluster(3) as c:
     load = Load(c, "t", 6)
     load.start()
     time.sleep(2)
-    gaps = []
+    kills = []
     for r in range(ROUNDS):
         for what in ("leader of t-0", "leader of t-1", "quorum leader"):
             victim = (c.controller() if what == "quorum leader"
                       else c.leader_of("t", int(what[-1])))
             since = time.time()
             c.kill(victim)
+            kills.append((victim, what, since))
             time.sleep(3)
-            gap = load.gap(since - 0.5)
-            gaps.append(gap)
-            print("killed %d (%s): gap %.0f ms" % (victim, what, gap * 1000),
-                  flush=True)
             c.start(victim)
             c.wait_in_sync("t", 3)
-    time.sleep(1)
+            time.sleep(1)
     load.end()
+    gaps = []
+    for victim, what, since in kills:
+        gaps.append(load.gap(since - 0.5, since + 4))
+        print("killed %d (%s): gap %.0f ms" % (victim, what, gaps[-1] * 1000))
     expect(not load.failed, "failed: %s" % load.failed[:3])
     check_history(load, read_all(c, "t", 6))
     print("%d records, longest gap %.0f ms" % (load.total(), max(gaps) * 1000))
