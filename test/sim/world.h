@@ -94,6 +94,8 @@ bool world_is_ready(const struct world *w, int node);
 /* Why it last ended by itself; NULL: it did not. */
 const char *world_last_words(const struct world *w, int node);
 void world_wipe(struct world *w, int node); /* of one that is down */
+/* Its medium was touched from outside: it may refuse to start. */
+void world_damage(struct world *w, int node);
 struct disk_mem *world_disk(struct world *w, int node);
 const struct cluster *world_cluster(const struct world *w, int node);
 const struct coord *world_coord(const struct world *w, int node);

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch: see watch.h. Reads logs behind the back of their node: no fault and
+ * no death happens meanwhile. */
+#include "shard.h"
+#include "watch.h"
+
+#define HASH_EVERY 8 /* entries */
+
+struct agreed { /* one entry of the quorum's log, as the first applied it */
+	int64_t term;
+	uint64_t command, state;
+	bool hashed;
+};
+struct mark { /* one committed batch */
+	int64_t base, last;
+	uint32_t crc;
+	int32_t epoch;
+};
+struct seen { /* a replica on one node, in one life */
+	uint32_t life;
+	int32_t epoch;
+	int64_t hw, start, checked;
+};
+struct canon { /* a partition, over all nodes and all time */
+	struct mark *v;
+	int64_t n, cap;
+	int64_t committed;  /* the highest of all high watermarks */
+	int32_t epoch;      /* the newest that had a leader */
+	struct map leaders; /* epoch -> node */
+	bool loose;         /* may have lost something */
+	struct seen seen[WORLD_NODES_MAX];
+};
+struct watch {
+	struct world *w;
+	struct map terms;  /* term -> node */
+	struct map agreed; /* index -> struct agreed * */
+	struct map canons; /* topic id and partition -> struct canon * */
+};
+
+/* ---- the agreed log ------------------------------------------------------ */
+
+static uint64_t state_of(struct node *n)
+{
+	return cluster_hash(quorum_cluster(n->quorum)) * 31 +
+	       coord_hash(quorum_coord(n->quorum));
+}
+
+void watch_applied(struct watch *x, struct node *n,
+		   const struct quorum_applied *e)
+{
+	int owner = estate_enter(0);
+	uint64_t h = hash64(e->command.p, (size_t)e->command.n, 0);
+	struct agreed *a = map_find_i64(&x->agreed, e->index);
+	bool hash = e->index % HASH_EVERY == 0;
+	uint64_t state = hash ? state_of(n) : 0;
+
+	if (e->index <= n->applied)
+		world_violation(x->w, "node %d applies entry %" PRId64
+				" after %" PRId64, n->id, e->index, n->applied);
+	n->applied = e->index;
+	if (!a) {
+		a = mem_zalloc(sizeof(*a));
+		*a = (struct agreed){ e->term, h, state, hash };
+		map_put_i64(&x->agreed, e->index, a);
+	} else if (a->term != e->term || a->command != h) {
+		world_violation(x->w, "node %d applies another command as entry"
+				" %" PRId64 " than others did", n->id,
+				e->index);
+	} else if (a->hashed && a->state != state) {
+		world_violation(x->w, "node %d has another state than others "
+				"after entry %" PRId64, n->id, e->index);
+	}
+	fold(x->w, h, (uint64_t)e->index);
+	estate_enter(owner);
+}
+
+void watch_restored(struct watch *x, struct node *n)
+{
+	int64_t index = quorum_applied_index(n->quorum);
+	const struct agreed *a;
+
+	if (index < n->applied)
+		world_violation(x->w, "node %d goes back from entry %" PRId64
+				" to a snapshot of %" PRId64, n->id,
+				n->applied, index);
+	n->applied = index;
+	a = map_find_i64(&x->agreed, index);
+	if (a && a->hashed && a->state != state_of(n))
+		world_violation(x->w, "a snapshot of entry %" PRId64 " holds "
+				"another state on node %d", index, n->id);
+}
+
+void watch_role(struct watch *x, struct node *n, enum quorum_role role,
+		int64_t term)
+{
+	intptr_t known;
+	int owner;
+
+	if (role != QUORUM_LEADER)
+		return;
+	owner = estate_enter(0);
+	known = (intptr_t)map_find_i64(&x->terms, term);
+	if (known && known != n->id)
+		world_violation(x->w, "nodes %d and %d both lead the quorum in "
+				"term %" PRId64, (int)known, n->id, term);
+	if (!known)
+		x->w->counts.elections++;
+	map_put_i64(&x->terms, term, (void *)(intptr_t)n->id);
+	estate_enter(owner);
+}
+
+/* ---- partitions ---------------------------------------------------------- */
+
+static struct canon *canon_of(struct watch *x, const struct hosted *h)
+{
+	uint8_t key[20];
+	struct canon *c;
+	int owner;
+
+	memcpy(key, h->topic->id.b, 16);
+	put_be32(key + 16, (uint32_t)h->index);
+	c = map_find(&x->canons, key, sizeof(key));
+	if (c)
+		return c;
+	owner = estate_enter(0);
+	c = mem_zalloc(sizeof(*c));
+	c->epoch = -1;
+	map_put(&x->canons, key, sizeof(key), c);
+	estate_enter(owner);
+	return c;
+}
+
+#define NAME(h) (h)->topic->name, (int)(h)->index
+
+static void add_mark(struct canon *c, struct mark m)
+{
+	int owner = estate_enter(0);
+
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 64;
+		c->v = mem_realloc(c->v, (size_t)c->cap * sizeof(m));
+	}
+	c->v[c->n++] = m;
+	estate_enter(owner);
+}
+
+static const struct mark *mark_at(const struct canon *c, int64_t offset)
+{
+	int64_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		int64_t mid = (lo + hi) / 2;
+
+		if (c->v[mid].last < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->n && c->v[lo].base <= offset ? &c->v[lo] : NULL;
+}
+
+/* One batch below a high watermark: new for everybody, or as it was. */
+static bool check_mark(struct watch *x, struct node *n, struct hosted *h,
+		       struct canon *c, struct mark m)
+{
+	const struct mark *known = mark_at(c, m.base);
+
+	if (!known && m.last < c->committed)
+		return true; /* the first reader began later */
+	if (!known) {
+		add_mark(c, m);
+		return true;
+	}
+	if (known->base == m.base && known->last == m.last &&
+	    known->crc == m.crc && known->epoch == m.epoch)
+		return true;
+	if (!c->loose)
+		world_violation(x->w, "%s-%d: node %d has batch %" PRId64
+				"..%" PRId64 " crc %08x epoch %d below its high"
+				" watermark, committed was %" PRId64 "..%"
+				PRId64 " crc %08x epoch %d", NAME(h), n->id,
+				m.base, m.last, m.crc, m.epoch, known->base,
+				known->last, known->crc, known->epoch);
+	return c->loose;
+}
+
+static int64_t check_slice(struct watch *x, struct node *n, struct hosted *h,
+			   struct canon *c, const struct log_slice *s)
+{
+	int64_t at = 0, next = -1;
+	uint8_t head[61];
+
+	while (at + 61 <= s->n &&
+	       log_slice_read(s, at, head, sizeof(head), false) == 61) {
+		int64_t base = (int64_t)get_be64(head);
+		struct mark m = {
+			base, base + (int32_t)get_be32(head + 23),
+			get_be32(head + 17), (int32_t)get_be32(head + 12) };
+
+		if (!check_mark(x, n, h, c, m))
+			return -1;
+		next = m.last + 1;
+		at += 12 + (int64_t)get_be32(head + 8);
+	}
+	return next;
+}
+
+static void check_content(struct watch *x, struct node *n, struct hosted *h,
+			  struct canon *c, struct seen *s)
+{
+	int64_t hw = h->replica->high_watermark;
+
+	s->checked = max_of(s->checked, log_start(h->log));
+	while (s->checked < hw) {
+		struct log_slice slice;
+		int64_t next;
+
+		if (log_read(h->log, s->checked, hw, 1 << 20, true, &slice) !=
+			    K_NONE || slice.n == 0)
+			return;
+		next = check_slice(x, n, h, c, &slice);
+		log_slice_drop(&slice);
+		if (next <= s->checked)
+			return;
+		s->checked = next;
+	}
+}
+
+/* Everybody who is said to be in sync has it. */
+static void check_isr(struct watch *x, struct node *n, struct hosted *h,
+		      const struct canon *c)
+{
+	const struct replica *r = h->replica;
+
+	for (int32_t i = 0; i < r->isr_n && !c->loose; i++) {
+		struct node *m = node_of(x->w, r->isr[i]);
+		struct sim_thread *t = &m->threads[broker_shard_of(
+			h->topic->id, h->index, x->w->config.shards)];
+		const struct hosted *other;
+
+		if (m == n || m->state == NODE_DOWN || !t->broker ||
+		    !t->broker->copy)
+			continue;
+		other = hosted_find(t->broker, (struct partition_id){
+						       h->topic->id, h->index });
+		if (other && other->replica && other->log &&
+		    !log_error(other->log) && !m->damaged &&
+		    log_end(other->log) < r->high_watermark)
+			world_violation(x->w, "%s-%d: node %d, in sync, ends at"
+					" %" PRId64 ", below the high watermark"
+					" %" PRId64 " of leader %d", NAME(h),
+					m->id, log_end(other->log),
+					r->high_watermark, n->id);
+	}
+}
+
+static void check_leader(struct watch *x, struct node *n, struct hosted *h,
+			 struct canon *c)
+{
+	const struct replica *r = h->replica;
+	intptr_t known = (intptr_t)map_find_i64(&c->leaders, r->leader_epoch);
+	int owner;
+
+	if (known == n->id)
+		return;
+	if (known)
+		world_violation(x->w, "%s-%d: nodes %d and %d both lead in epoch"
+				" %d", NAME(h), (int)known, n->id,
+				r->leader_epoch);
+	x->w->counts.epochs++;
+	owner = estate_enter(0);
+	map_put_i64(&c->leaders, r->leader_epoch, (void *)(intptr_t)n->id);
+	estate_enter(owner);
+	if (r->leader_epoch > c->epoch && !c->loose &&
+	    log_end(h->log) < c->committed)
+		world_violation(x->w, "%s-%d: node %d begins to lead in epoch %d"
+				" with a log that ends at %" PRId64 "; up to %"
+				PRId64 " was committed", NAME(h), n->id,
+				r->leader_epoch, log_end(h->log), c->committed);
+	c->epoch = max_of(c->epoch, r->leader_epoch);
+}
+
+static void check_hosted(struct watch *x, struct node *n, struct hosted *h)
+{
+	const struct replica *r = h->replica;
+	struct canon *c = canon_of(x, h);
+	struct seen *s = &c->seen[n->id - 1];
+	int64_t start = log_start(h->log);
+
+	c->loose |= !h->topic->set.durable &&
+		    x->w->counts.kills + x->w->counts.power_cuts +
+		    x->w->counts.dooms + x->w->counts.fatals > 0;
+	if (s->life != n->life)
+		*s = (struct seen){ n->life, -1, 0, start, 0 };
+	if (r->role == REPLICA_LEADER)
+		check_leader(x, n, h, c);
+	if (r->leader_epoch == s->epoch && r->high_watermark < s->hw)
+		world_violation(x->w, "%s-%d: node %d: the high watermark falls"
+				" from %" PRId64 " to %" PRId64 " in epoch %d",
+				NAME(h), n->id, s->hw, r->high_watermark,
+				r->leader_epoch);
+	if (r->high_watermark > log_end(h->log))
+		world_violation(x->w, "%s-%d: node %d: high watermark %" PRId64
+				" beyond the log's end %" PRId64, NAME(h),
+				n->id, r->high_watermark, log_end(h->log));
+	if (start < s->start)
+		world_violation(x->w, "%s-%d: node %d: the log start falls from"
+				" %" PRId64 " to %" PRId64, NAME(h), n->id,
+				s->start, start);
+	if (r->high_watermark != s->hw) {
+		check_content(x, n, h, c, s);
+		if (r->role == REPLICA_LEADER)
+			check_isr(x, n, h, c);
+		c->committed = max_of(c->committed, r->high_watermark);
+	}
+	s->epoch = r->leader_epoch;
+	s->hw = r->high_watermark;
+	s->start = start;
+}
+
+void watch_turn(struct watch *x, struct sim_thread *t)
+{
+	struct node *n = t->node;
+	struct world *w = x->w;
+	struct shard *shard = t->broker ? t->broker->shard : NULL;
+	bool failed = n->failed;
+
+	if (!shard || n->damaged)
+		return;
+	w->running = NULL;
+	faulty_quiet(n->disk, true);
+	for (struct map_iter i = map_first(&shard->topics); i.at;
+	     map_next(&i)) {
+		struct hosted_topic *topic = i.value;
+
+		for (int32_t p = 0; p < topic->at_n; p++) {
+			struct hosted *h = topic->at[p];
+
+			if (h && h->replica && h->log && !log_error(h->log))
+				check_hosted(x, n, h);
+		}
+	}
+	faulty_quiet(n->disk, false);
+	n->failed = failed;
+	w->running = n;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+void watch_started(struct watch *x, struct node *n)
+{
+	(void)x, (void)n;
+}
+
+void watch_died(struct watch *x, struct node *n)
+{
+	(void)x;
+	n->applied = 0;
+}
+
+struct watch *watch_new(struct world *w)
+{
+	struct watch *x = mem_zalloc(sizeof(*x));
+
+	x->w = w;
+	return x;
+}
+
+void watch_free(struct watch *x)
+{
+	for (struct map_iter i = map_first(&x->agreed); i.at; map_next(&i))
+		mem_free(i.value);
+	for (struct map_iter i = map_first(&x->canons); i.at; map_next(&i)) {
+		struct canon *c = i.value;
+
+		map_fini(&c->leaders);
+		mem_free(c->v);
+		mem_free(c);
+	}
+	map_fini(&x->agreed);
+	map_fini(&x->canons);
+	map_fini(&x->terms);
+	mem_free(x);
+}
