@@ -565,6 +565,9 @@ static void finish(struct world *w, void *ctx, bool alive)
 				strerror(-rc));
 	quorum_close(n->quorum);
 	n->quorum = NULL;
+	if (estate_bytes(n->id) && !n->failed)
+		world_violation(w, "node %d stopped, and %zu bytes were not "
+				"freed", n->id, estate_bytes(n->id));
 	leave(n, DEATH_STOP);
 }
 
@@ -725,6 +728,18 @@ int world_nodes(const struct world *w)
 bool world_is_up(const struct world *w, int node)
 {
 	return node_of(w, node)->state != NODE_DOWN;
+}
+
+bool world_is_damaged(const struct world *w, int node)
+{
+	return node_of(w, node)->damaged;
+}
+
+bool world_may_stay_down(const struct world *w, int node)
+{
+	const struct node *n = node_of(w, node);
+
+	return n->damaged && n->state == NODE_DOWN && *n->words;
 }
 
 bool world_is_ready(const struct world *w, int node)

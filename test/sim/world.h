@@ -96,6 +96,9 @@ const char *world_last_words(const struct world *w, int node);
 void world_wipe(struct world *w, int node); /* of one that is down */
 /* Its medium was touched from outside: it may refuse to start. */
 void world_damage(struct world *w, int node);
+bool world_is_damaged(const struct world *w, int node);
+/* It was damaged, and refused to go on: nobody can ask more of it. */
+bool world_may_stay_down(const struct world *w, int node);
 struct disk_mem *world_disk(struct world *w, int node);
 const struct cluster *world_cluster(const struct world *w, int node);
 const struct coord *world_coord(const struct world *w, int node);
