@@ -113,6 +113,14 @@ void *__wrap_realloc(void *p, size_t n)
 	return b + 1;
 }
 
+void estate_each(int owner, void (*each)(const void *p, size_t n))
+{
+	const struct block *head = &heads[owner];
+
+	for (struct block *b = head->next; b && b != head; b = b->next)
+		each(b + 1, b->n);
+}
+
 void estate_burn(int owner)
 {
 	struct block *head = &heads[owner];

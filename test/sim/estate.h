@@ -21,6 +21,8 @@ int estate_enter(int owner);
 /* Frees everything that owner still has. */
 void estate_burn(int owner);
 size_t estate_bytes(int owner);
+/* Every block that it has; to see what a process forgot to free. */
+void estate_each(int owner, void (*each)(const void *p, size_t n));
 void estate_serve_libraft(void);
 
 #endif

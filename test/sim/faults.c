@@ -302,7 +302,10 @@ static void bad_disk(struct faults *f, enum fault_kind k)
 		break;
 	case FAULT_WRITE:
 		d.write_error = (int)below(f, 100);
-		d.sync_error = (int)below(f, 100);
+		if (node == f->victim) { /* bytes go with it */
+			d.sync_error = (int)below(f, 100);
+			world_damage(f->w, node);
+		}
 		break;
 	default:
 		d.dead = true;
@@ -533,7 +536,8 @@ struct faults *faults_new(struct world *w, const struct faults_config *c)
 
 bool faults_lose_synced(const struct faults *f)
 {
-	return is_on(f, FAULT_ROT) || is_on(f, FAULT_WIPE);
+	return is_on(f, FAULT_ROT) || is_on(f, FAULT_WIPE) ||
+	       is_on(f, FAULT_WRITE);
 }
 
 void faults_begin(struct faults *f)

@@ -111,6 +111,7 @@ static int f_write(struct file *f, int64_t pos, const struct disk_span *v,
 	if (hits(fa, fa->faults.write_error))
 		disk_mem_fail_write(fa->node->mem, 1);
 	rc = is_dead(fa) ? -EIO : INNER(fa)->ops->write(f->inner, pos, v, n);
+	fa->node->failed |= rc == -ENOSPC;
 	estate_enter(owner);
 	return rc;
 }
@@ -140,6 +141,7 @@ static int f_truncate(struct file *f, int64_t size)
 	int rc = is_dead(fa) ? -EIO
 			     : INNER(fa)->ops->truncate(f->inner, size);
 
+	fa->node->failed |= rc == -ENOSPC;
 	estate_enter(owner);
 	return rc;
 }
@@ -150,6 +152,7 @@ static int f_reserve(struct file *f, int64_t size)
 	int owner = enter(fa);
 	int rc = is_dead(fa) ? -EIO : INNER(fa)->ops->reserve(f->inner, size);
 
+	fa->node->failed |= rc == -ENOSPC;
 	estate_enter(owner);
 	return rc;
 }
@@ -180,6 +183,7 @@ static int d_open(struct disk *d, const char *path, int flags,
 			     : INNER(fa)->ops->open(INNER(fa), path, flags,
 						    &inner);
 
+	fa->node->failed |= rc == -ENOSPC;
 	if (rc == 0) {
 		struct file *f = mem_zalloc(sizeof(*f));
 
@@ -197,6 +201,7 @@ static int d_open(struct disk *d, const char *path, int flags,
 	int owner = enter(fa);                                                 \
 	int rc = is_dead(fa) ? -EIO : INNER(fa)->ops->fn(INNER(fa),            \
 							 __VA_ARGS__);         \
+	fa->node->failed |= rc == -ENOSPC;                                     \
 	estate_enter(owner);                                                   \
 	return rc
 

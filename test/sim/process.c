@@ -549,6 +549,10 @@ static void finish(struct world *w, void *ctx, bool alive)
 
 	if (!alive)
 		return;
+	if (!are_idle(n)) { /* the quorum went on meanwhile */
+		plan(w, w->now_us + 200, n->id, TAG_CLOSE, finish, n);
+		return;
+	}
 	for (int i = w->config.shards; i >= 0; i--) {
 		int r;
 
