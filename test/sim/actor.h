@@ -51,6 +51,8 @@ struct actors_config {
 	int min_insync; /* of topics; 0: the default */
 };
 struct actors_config actors_config_random(uint64_t seed);
+/* Ends of the network that they need (world_config.clients). */
+int actors_ends(const struct actors_config *c);
 
 struct actors;
 struct actors *actors_new(struct world *w, struct history *h,

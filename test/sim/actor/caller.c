@@ -22,7 +22,7 @@ void caller_init(struct caller *c, struct actors *a, const char *role, int i)
 {
 	memset(c, 0, sizeof(*c));
 	c->a = a;
-	c->end = a->next_end++ % WORLD_CLIENTS_MAX;
+	c->end = a->next_end++ % a->ends;
 	snprintf(c->name, sizeof(c->name), "%s-%d", role, i);
 	c->timeout_ms = 500 << prng_below(&a->prng, 7);
 	c->timeout_ms = min_of(c->timeout_ms, 30000);

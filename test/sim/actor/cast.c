@@ -103,9 +103,9 @@ int cast_topic_find(const struct actors *a, struct str name)
 	return -1;
 }
 
-struct topic *cast_topic_add(struct actors *a, int partitions)
+struct actor_topic *cast_topic_add(struct actors *a, int partitions)
 {
-	struct topic *t;
+	struct actor_topic *t;
 
 	assert(a->topics_n < TOPICS_MAX && partitions <= PARTITIONS_MAX);
 	t = &a->topics[a->topics_n];

@@ -19,7 +19,7 @@ struct member;
 struct admin;
 struct finale;
 
-struct topic { /* as the administrator knows it */
+struct actor_topic { /* as the administrator knows it */
 	char name[24];
 	int number; /* in the history */
 	int partitions;
@@ -44,12 +44,12 @@ struct actors {
 	int64_t pending; /* calls asked for */
 	bool started, stopping;
 
-	struct topic topics[TOPICS_MAX];
+	struct actor_topic topics[TOPICS_MAX];
 	int topics_n;
 
 	uint64_t next_value;
 	int64_t next_identity; /* of producers in the history */
-	int next_end;
+	int next_end, ends;
 	bool damage[WORLD_NODES_MAX + 1];
 
 	struct producer **producers;
@@ -76,7 +76,7 @@ bool cast_may(struct actors *a, const char *where, int16_t code);
 /* A topic that is there; -1: none. */
 int cast_some_topic(struct actors *a);
 int cast_topic_find(const struct actors *a, struct str name); /* -1 */
-struct topic *cast_topic_add(struct actors *a, int partitions);
+struct actor_topic *cast_topic_add(struct actors *a, int partitions);
 int cast_process(int actor, int key); /* of the history */
 
 /*

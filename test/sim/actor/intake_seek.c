@@ -49,7 +49,7 @@ static void seeking_drop(void *ctx)
 static void check_time(struct intake_part *p, int64_t offset, int64_t timestamp)
 {
 	struct actors *a = p->in->a;
-	struct topic *t = &a->topics[p->topic];
+	struct actor_topic *t = &a->topics[p->topic];
 	unsigned n = min_of(p->samples_n, (unsigned)SAMPLES);
 
 	if (offset >= 0 && timestamp >= 0 && timestamp < p->seek)
@@ -159,7 +159,7 @@ void part_seek(struct intake_part *p, const struct place *at)
 void part_diverged(struct intake_part *p, int32_t epoch, int64_t end)
 {
 	struct actors *a = p->in->a;
-	const struct topic *t = &a->topics[p->topic];
+	const struct actor_topic *t = &a->topics[p->topic];
 
 	a->n.diverged++;
 	if (!t->memory)

@@ -16,7 +16,7 @@ void parcel_end(struct producer *p, struct parcel *x, enum history_outcome o,
 		int64_t base_offset)
 {
 	struct actors *a = p->a;
-	struct topic *t = &a->topics[x->lane->topic];
+	struct actor_topic *t = &a->topics[x->lane->topic];
 
 	if (x->order >= 0) {
 		for (int i = 0; i < x->records; i++)
