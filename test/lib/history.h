@@ -25,7 +25,7 @@
  *    order in which they happened. All else may stand in any order.
  *
  * Cheap: 64 bytes an operation, 56 for each partition of a poll's answer, 16 a
- * record read. At most 2^32 - 2 of each. Memory grows by doubling and stays
+ * record read. At most 2^31 of each. Memory grows by doubling and stays
  * for the next run (history_reset).
  */
 #ifndef TEST_LIB_HISTORY_H
@@ -282,6 +282,8 @@ void history_write(const struct history *h, struct buf *out); /* all of it */
  */
 bool history_read_line(struct history *h, struct str line,
 		       const char **why) must_use;
+const char *history_kind_name(enum history_kind kind);
+const char *history_outcome_name(enum history_outcome outcome);
 
 /* ---- outages ------------------------------------------------------------- */
 
@@ -293,8 +295,8 @@ bool history_read_line(struct history *h, struct str line,
  */
 void history_outages(const struct history *h, int key, const int64_t *faults_us,
 		     int n, int64_t window_us, int64_t *out_us);
-/* The longest such time over all of the history; 0 with fewer than 2 acks. */
-int64_t history_gap(const struct history *h, int key);
+/* The longest such time of all the history, and of which partition; 0, -1. */
+int64_t history_gap(const struct history *h, int key, int *worst_key);
 /* Sorts v and gives the smallest element that p of 100 do not exceed. */
 int64_t history_percentile(int64_t *v, int n, double p);
 

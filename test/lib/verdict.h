@@ -126,7 +126,6 @@ void verdict_fini(struct verdict *v);
 
 void verdict_print(const struct verdict *v, const struct history *h,
 		   struct buf *out);
-void verdict_json(const struct verdict *v, const struct history *h,
-		  struct buf *out);
+void verdict_json(const struct verdict *v, struct buf *out); /* one line */
 
 #endif
