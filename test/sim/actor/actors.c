@@ -4,7 +4,7 @@
  */
 #include "admin.h"
 #include "consumer.h"
-#include "member.h"
+#include "joiner.h"
 #include "producer.h"
 
 #include <stdio.h>
@@ -59,10 +59,10 @@ static void make_all(struct actors *a)
 	for (int i = 0; i < a->consumers_n; i++)
 		a->consumers[i] = consumer_new(a, actor++);
 	a->members_n = c->groups * c->members;
-	a->members = mem_zalloc(sizeof(struct member *) *
+	a->members = mem_zalloc(sizeof(struct joiner *) *
 				(size_t)(a->members_n + 1));
 	for (int i = 0; i < a->members_n; i++)
-		a->members[i] = member_new(a, actor++, i / c->members);
+		a->members[i] = joiner_new(a, actor++, i / c->members);
 }
 
 struct actors *actors_new(struct world *w, struct history *h,
@@ -93,7 +93,7 @@ void actors_free(struct actors *a)
 	for (int i = 0; i < a->consumers_n; i++)
 		consumer_free(a->consumers[i]);
 	for (int i = 0; i < a->members_n; i++)
-		member_free(a->members[i]);
+		joiner_free(a->members[i]);
 	mem_free(a->producers);
 	mem_free(a->consumers);
 	mem_free(a->members);
@@ -110,7 +110,7 @@ void actors_start(struct actors *a)
 	for (int i = 0; i < a->consumers_n; i++)
 		consumer_start(a->consumers[i]);
 	for (int i = 0; i < a->members_n; i++)
-		member_start(a->members[i]);
+		joiner_start(a->members[i]);
 }
 
 void actors_stop(struct actors *a)
@@ -147,7 +147,7 @@ const char *actors_waiting(struct actors *a)
 		if (!consumer_is_settled(a->consumers[i]))
 			waits_for(a, &a->consumers[i]->caller);
 	for (int i = 0; i < a->members_n; i++)
-		if (!member_is_settled(a->members[i]))
+		if (!joiner_is_settled(a->members[i]))
 			waits_for(a, &a->members[i]->caller);
 	return a->waiting;
 }
@@ -161,7 +161,7 @@ static bool are_settled(const struct actors *a)
 		if (!consumer_is_settled(a->consumers[i]))
 			return false;
 	for (int i = 0; i < a->members_n; i++)
-		if (!member_is_settled(a->members[i]))
+		if (!joiner_is_settled(a->members[i]))
 			return false;
 	return true;
 }
@@ -177,7 +177,7 @@ bool actors_settled(void *actors)
 void actors_read_all(struct actors *a)
 {
 	for (int i = 0; i < a->members_n; i++)
-		member_stop(a->members[i]);
+		joiner_stop(a->members[i]);
 	a->finale = finale_new(a);
 }
 

@@ -14,7 +14,7 @@
 
 #include "cast.h"
 
-#define API_KEYS 76
+#define CALLER_KEYS 76
 
 enum api_key {
 	API_PRODUCE = 0,
@@ -81,7 +81,7 @@ struct caller {
 	struct actors *a;
 	int end;        /* number of the client in the world */
 	char name[16];  /* client id */
-	int16_t version[API_KEYS];
+	int16_t version[CALLER_KEYS];
 	int64_t timeout_ms;
 	struct caller_line lines[WORLD_NODES_MAX + 1];
 	struct buf out;

@@ -15,7 +15,7 @@
 struct caller;
 struct producer;
 struct consumer;
-struct member;
+struct joiner;
 struct admin;
 struct finale;
 
@@ -56,7 +56,7 @@ struct actors {
 	int producers_n;
 	struct consumer **consumers;
 	int consumers_n;
-	struct member **members;
+	struct joiner **members;
 	int members_n;
 	struct admin *admin;
 	struct finale *finale;

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * member: its states, and its fate.
+ * joiner: its states, and its fate.
  */
-#include "member.h"
+#include "joiner.h"
 
 #include <stdio.h>
 
-void member_go(struct member *m, enum member_state to, int64_t in_ms)
+void joiner_go(struct joiner *m, enum joiner_state to, int64_t in_ms)
 {
 	m->state = to;
 	cast_arm(m->a, &m->step, in_ms);
 }
 
-struct str member_instance(const struct member *m)
+struct str joiner_instance(const struct joiner *m)
 {
 	return m->instance[0] ? str_of(m->instance) : STR_NULL;
 }
 
-uint64_t member_topics_seen(const struct member *m)
+uint64_t joiner_topics_seen(const struct joiner *m)
 {
 	const struct actors *a = m->a;
 	uint64_t h = 0;
@@ -30,7 +30,7 @@ uint64_t member_topics_seen(const struct member *m)
 }
 
 /* Gives up what it owns. */
-static void revoke(struct member *m)
+static void revoke(struct joiner *m)
 {
 	intake_clear(&m->in);
 	m->owned_n = 0;
@@ -39,92 +39,92 @@ static void revoke(struct member *m)
 
 static void on_step(struct timer *t)
 {
-	struct member *m = container_of(t, struct member, step);
+	struct joiner *m = container_of(t, struct joiner, step);
 
 	if (m->busy || m->stopped)
 		return;
 	switch (m->state) {
-	case MEMBER_FIND:
-		member_find(m);
+	case JOINER_FIND:
+		joiner_find(m);
 		break;
-	case MEMBER_JOIN:
+	case JOINER_JOIN:
 		revoke(m);
-		member_join(m);
+		joiner_join(m);
 		break;
-	case MEMBER_SYNC:
-		member_sync(m);
+	case JOINER_SYNC:
+		joiner_sync(m);
 		break;
-	case MEMBER_OFFSETS:
-		member_fetch(m);
+	case JOINER_OFFSETS:
+		joiner_fetch(m);
 		break;
-	case MEMBER_LEAVE:
-		member_leave(m);
+	case JOINER_LEAVE:
+		joiner_leave(m);
 		break;
-	case MEMBER_STABLE:
+	case JOINER_STABLE:
 		intake_pump(&m->in);
 		break;
-	case MEMBER_DEAD:
+	case JOINER_DEAD:
 		break;
 	}
 }
 
 static void on_beat(struct timer *t)
 {
-	struct member *m = container_of(t, struct member, beat);
+	struct joiner *m = container_of(t, struct joiner, beat);
 
 	cast_arm(m->a, &m->beat, m->beat_ms);
-	if (m->state == MEMBER_STABLE && !m->beating && !m->rejoins)
-		member_beat(m);
+	if (m->state == JOINER_STABLE && !m->beating && !m->rejoins)
+		joiner_beat(m);
 }
 
 static void on_commit(struct timer *t)
 {
-	struct member *m = container_of(t, struct member, commit);
+	struct joiner *m = container_of(t, struct joiner, commit);
 
 	cast_arm(m->a, &m->commit, m->commit_ms);
-	if (m->state == MEMBER_STABLE && !m->committing)
-		member_commit(m);
+	if (m->state == JOINER_STABLE && !m->committing)
+		joiner_commit(m);
 }
 
 /* ---- errors -------------------------------------------------------------- */
 
-void member_lost(struct member *m)
+void joiner_lost(struct joiner *m)
 {
 	m->coordinator = 0;
-	if (m->state != MEMBER_DEAD && m->state != MEMBER_LEAVE)
+	if (m->state != JOINER_DEAD && m->state != JOINER_LEAVE)
 		cast_arm(m->a, &m->step, cast_backoff(m->a));
 }
 
-static void start_over(struct member *m, bool forget)
+static void start_over(struct joiner *m, bool forget)
 {
 	if (forget)
 		m->id[0] = '\0';
 	m->generation = -1;
 	revoke(m);
-	member_go(m, MEMBER_JOIN, 1 + cast_below(m->a, 50));
+	joiner_go(m, JOINER_JOIN, 1 + cast_below(m->a, 50));
 }
 
-static void rebalance(struct member *m)
+static void rebalance(struct joiner *m)
 {
 	if (m->rejoins)
 		return;
 	m->rejoins = true;
-	if (m->committing || member_commit(m))
-		return; /* first that: member_offsets.c goes on */
-	member_go(m, MEMBER_JOIN, 1);
+	if (m->committing || joiner_commit(m))
+		return; /* first that: joiner_offsets.c goes on */
+	joiner_go(m, JOINER_JOIN, 1);
 }
 
-bool member_erred(struct member *m, const char *where, int16_t code)
+bool joiner_erred(struct joiner *m, const char *where, int16_t code)
 {
 	switch (code) {
 	case K_NONE:
 		return false;
 	case K_REBALANCE_IN_PROGRESS:
 		cast_count_error(m->a, code);
-		if (m->state == MEMBER_STABLE)
+		if (m->state == JOINER_STABLE)
 			rebalance(m);
 		else
-			member_go(m, MEMBER_JOIN, 1);
+			joiner_go(m, JOINER_JOIN, 1);
 		return true;
 	case K_ILLEGAL_GENERATION:
 	case K_UNKNOWN_MEMBER_ID:
@@ -137,73 +137,73 @@ bool member_erred(struct member *m, const char *where, int16_t code)
 		return true;
 	default:
 		cast_may(m->a, where, code);
-		member_lost(m);
+		joiner_lost(m);
 		return true;
 	}
 }
 
 /* ---- fate ---------------------------------------------------------------- */
 
-static void live(struct member *m)
+static void live(struct joiner *m)
 {
 	caller_watch(&m->caller);
 	m->generation = -1;
 	m->id[0] = '\0';
 	m->coordinator = 0;
 	m->busy = m->beating = m->committing = m->rejoins = false;
-	member_go(m, MEMBER_FIND, 1 + cast_below(m->a, 500));
+	joiner_go(m, JOINER_FIND, 1 + cast_below(m->a, 500));
 	cast_arm(m->a, &m->beat, m->beat_ms);
 	cast_arm(m->a, &m->commit, m->commit_ms);
 }
 
-static void die(struct member *m)
+static void die(struct joiner *m)
 {
 	m->a->n.crashes++;
 	caller_crash(&m->caller);
 	intake_crash(&m->in);
 	m->owned_n = 0;
-	m->state = MEMBER_DEAD;
+	m->state = JOINER_DEAD;
 	wheel_disarm(&m->step);
 	wheel_disarm(&m->beat);
 	wheel_disarm(&m->commit);
 }
 
 /* Real consumers look at the topics they subscribed to. */
-static void look_at_topics(struct member *m)
+static void look_at_topics(struct joiner *m)
 {
 	intake_prune(&m->in);
-	if (m->seen != member_topics_seen(m))
+	if (m->seen != joiner_topics_seen(m))
 		rebalance(m);
 }
 
 static void on_fate(struct timer *t)
 {
-	struct member *m = container_of(t, struct member, fate);
+	struct joiner *m = container_of(t, struct joiner, fate);
 	struct actors *a = m->a;
 
 	if (m->stopped)
 		return;
 	cast_arm(a, &m->fate, 1000 + cast_below(a, 4000));
-	if (m->state == MEMBER_DEAD) {
+	if (m->state == JOINER_DEAD) {
 		live(m);
 		return;
 	}
-	if (m->state == MEMBER_STABLE)
+	if (m->state == JOINER_STABLE)
 		look_at_topics(m);
 	if (a->stopping)
 		return;
 	if (cast_chance(a, 3)) {
 		die(m);
 		cast_arm(a, &m->fate, cast_below(a, 15000));
-	} else if (m->state == MEMBER_STABLE && !m->rejoins &&
+	} else if (m->state == JOINER_STABLE && !m->rejoins &&
 		   cast_chance(a, 3)) {
-		member_go(m, MEMBER_LEAVE, 1);
+		joiner_go(m, JOINER_LEAVE, 1);
 	}
 }
 
-struct member *member_new(struct actors *a, int actor, int group)
+struct joiner *joiner_new(struct actors *a, int actor, int group)
 {
-	struct member *m = mem_zalloc(sizeof(*m));
+	struct joiner *m = mem_zalloc(sizeof(*m));
 	struct prng *r = &a->prng;
 
 	m->a = a;
@@ -230,12 +230,12 @@ struct member *member_new(struct actors *a, int actor, int group)
 	return m;
 }
 
-void member_start(struct member *m)
+void joiner_start(struct joiner *m)
 {
 	cast_arm(m->a, &m->fate, 1 + cast_below(m->a, 2000));
 }
 
-void member_stop(struct member *m)
+void joiner_stop(struct joiner *m)
 {
 	m->stopped = true;
 	wheel_disarm(&m->step);
@@ -247,12 +247,12 @@ void member_stop(struct member *m)
 }
 
 /* All of its group stand in one generation, and nothing is in doubt. */
-bool member_is_settled(const struct member *m)
+bool joiner_is_settled(const struct joiner *m)
 {
 	const struct actors *a = m->a;
 
-	if (m->state != MEMBER_STABLE || m->rejoins || m->committing ||
-	    m->seen != member_topics_seen(m))
+	if (m->state != JOINER_STABLE || m->rejoins || m->committing ||
+	    m->seen != joiner_topics_seen(m))
 		return false;
 	for (int i = 0; i < a->members_n; i++)
 		if (a->members[i]->number == m->number &&
@@ -261,7 +261,7 @@ bool member_is_settled(const struct member *m)
 	return true;
 }
 
-void member_free(struct member *m)
+void joiner_free(struct joiner *m)
 {
 	caller_fini(&m->caller);
 	intake_fini(&m->in);

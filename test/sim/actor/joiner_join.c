@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * member_join: from finding the coordinator to being told what to read, and
+ * joiner_join: from finding the coordinator to being told what to read, and
  * the heartbeats and the leaving.
  */
-#include "member.h"
+#include "joiner.h"
 
 #include <stdio.h>
 
-static void ask(struct member *m, enum api_key key, const void *body,
+static void ask(struct joiner *m, enum api_key key, const void *body,
 		caller_then then)
 {
 	if (key == API_HEARTBEAT)
@@ -28,15 +28,15 @@ static void ask(struct member *m, enum api_key key, const void *body,
 }
 
 /* True: nothing more is to be done with this answer. */
-static bool is_useless(struct member *m, const struct answer *a,
-		       enum member_state state)
+static bool is_useless(struct joiner *m, const struct answer *a,
+		       enum joiner_state state)
 {
 	m->busy = false;
 	if (m->state != state)
 		return true;
 	if (a->body)
 		return false;
-	member_lost(m);
+	joiner_lost(m);
 	return true;
 }
 
@@ -44,12 +44,12 @@ static bool is_useless(struct member *m, const struct answer *a,
 
 static void on_found(void *ctx, const struct answer *a)
 {
-	struct member *m = ctx;
+	struct joiner *m = ctx;
 	const struct find_coordinator_response *r = a->body;
 	int16_t code;
 	int32_t node;
 
-	if (is_useless(m, a, MEMBER_FIND))
+	if (is_useless(m, a, JOINER_FIND))
 		return;
 	code = r->error_code;
 	node = r->node_id;
@@ -62,7 +62,7 @@ static void on_found(void *ctx, const struct answer *a)
 		code = r->coordinators->error_code;
 		node = r->coordinators->node_id;
 	}
-	if (member_erred(m, "FindCoordinator", code))
+	if (joiner_erred(m, "FindCoordinator", code))
 		return;
 	if (node < 1 || node > world_nodes(m->a->w)) {
 		world_violation(m->a->w, "FindCoordinator: node %d", node);
@@ -70,12 +70,12 @@ static void on_found(void *ctx, const struct answer *a)
 	}
 	m->coordinator = node;
 	/* a member of before goes on where it was */
-	member_go(m, m->generation >= 0 && m->owned_n ? MEMBER_STABLE :
-							MEMBER_JOIN,
+	joiner_go(m, m->generation >= 0 && m->owned_n ? JOINER_STABLE :
+							JOINER_JOIN,
 		  1);
 }
 
-void member_find(struct member *m)
+void joiner_find(struct joiner *m)
 {
 	struct find_coordinator_request rq;
 	struct str key = str_of(m->group_name);
@@ -89,11 +89,11 @@ void member_find(struct member *m)
 
 /* ---- JoinGroup ----------------------------------------------------------- */
 
-static void sync_with(struct member *m, const struct join_group_response *r);
+static void sync_with(struct joiner *m, const struct join_group_response *r);
 
-static bool take_id(struct member *m, struct str id)
+static bool take_id(struct joiner *m, struct str id)
 {
-	if (id.n <= 0 || id.n >= MEMBER_ID_MAX) {
+	if (id.n <= 0 || id.n >= JOINER_ID_MAX) {
 		world_violation(m->a->w, "JoinGroup: a member id of %d bytes",
 				id.n);
 		return false;
@@ -104,18 +104,18 @@ static bool take_id(struct member *m, struct str id)
 
 static void on_joined(void *ctx, const struct answer *a)
 {
-	struct member *m = ctx;
+	struct joiner *m = ctx;
 	const struct join_group_response *r = a->body;
 
-	if (is_useless(m, a, MEMBER_JOIN))
+	if (is_useless(m, a, JOINER_JOIN))
 		return;
 	if (r->error_code == K_MEMBER_ID_REQUIRED) {
 		cast_count_error(m->a, r->error_code);
 		if (take_id(m, r->member_id))
-			member_go(m, MEMBER_JOIN, 1);
+			joiner_go(m, JOINER_JOIN, 1);
 		return;
 	}
-	if (member_erred(m, "JoinGroup", r->error_code))
+	if (joiner_erred(m, "JoinGroup", r->error_code))
 		return;
 	if (r->generation_id < m->generation)
 		world_violation(m->a->w, "JoinGroup: generation %d after %d",
@@ -126,19 +126,19 @@ static void on_joined(void *ctx, const struct answer *a)
 	sync_with(m, r);
 }
 
-void member_join(struct member *m)
+void joiner_join(struct joiner *m)
 {
 	struct join_group_request rq;
 	struct join_group_request_protocol p;
 	struct buf b = { 0 };
 
 	if (!m->coordinator) {
-		member_go(m, MEMBER_FIND, 1);
+		joiner_go(m, JOINER_FIND, 1);
 		return;
 	}
 	m->a->n.joins++;
-	m->seen = member_topics_seen(m);
-	member_subscribe(m, &b);
+	m->seen = joiner_topics_seen(m);
+	joiner_subscribe(m, &b);
 	wire_preset(&join_group_request_type, &rq);
 	wire_preset(&join_group_request_protocol_type, &p);
 	p.name = STR("range");
@@ -147,7 +147,7 @@ void member_join(struct member *m)
 	rq.session_timeout_ms = m->session_ms;
 	rq.rebalance_timeout_ms = m->rebalance_ms;
 	rq.member_id = str_of(m->id);
-	rq.group_instance_id = member_instance(m);
+	rq.group_instance_id = joiner_instance(m);
 	rq.protocol_type = STR("consumer");
 	rq.protocols = &p;
 	rq.protocols_n = 1;
@@ -157,7 +157,7 @@ void member_join(struct member *m)
 
 /* ---- SyncGroup ----------------------------------------------------------- */
 
-static void own_all(struct member *m)
+static void own_all(struct joiner *m)
 {
 	struct actors *a = m->a;
 
@@ -177,81 +177,81 @@ static void own_all(struct member *m)
 
 static void on_synced(void *ctx, const struct answer *a)
 {
-	struct member *m = ctx;
+	struct joiner *m = ctx;
 	const struct sync_group_response *r = a->body;
 
-	if (is_useless(m, a, MEMBER_SYNC)) {
+	if (is_useless(m, a, JOINER_SYNC)) {
 		/* lost: whether it is in the group it finds out by joining */
-		if (m->state == MEMBER_SYNC)
-			m->state = MEMBER_JOIN;
+		if (m->state == JOINER_SYNC)
+			m->state = JOINER_JOIN;
 		return;
 	}
 	if (r->error_code) {
-		m->state = MEMBER_JOIN;
-		member_erred(m, "SyncGroup", r->error_code);
+		m->state = JOINER_JOIN;
+		joiner_erred(m, "SyncGroup", r->error_code);
 		return;
 	}
-	if (!member_assigned(m, r->assignment)) {
+	if (!joiner_assigned(m, r->assignment)) {
 		world_violation(m->a->w, "SyncGroup: not what was assigned");
 		return;
 	}
 	own_all(m);
-	member_go(m, MEMBER_OFFSETS, 1);
+	joiner_go(m, JOINER_OFFSETS, 1);
 }
 
-static void send_sync(struct member *m, struct sync_group_request *rq)
+static void send_sync(struct joiner *m, struct sync_group_request *rq)
 {
 	rq->group_id = str_of(m->group_name);
 	rq->generation_id = m->generation;
 	rq->member_id = str_of(m->id);
-	rq->group_instance_id = member_instance(m);
+	rq->group_instance_id = joiner_instance(m);
 	rq->protocol_type = STR("consumer");
 	rq->protocol_name = STR("range");
-	m->state = MEMBER_SYNC;
+	m->state = JOINER_SYNC;
 	ask(m, API_SYNC_GROUP, rq, on_synced);
 }
 
-static void sync_with(struct member *m, const struct join_group_response *r)
+static void sync_with(struct joiner *m, const struct join_group_response *r)
 {
 	struct sync_group_request rq;
 	struct arena arena = { 0 };
 
 	wire_preset(&sync_group_request_type, &rq);
 	if (str_eq_c(r->leader, m->id))
-		member_assign(m, r, &rq, &arena);
+		joiner_assign(m, r, &rq, &arena);
 	send_sync(m, &rq);
 	arena_fini(&arena);
 }
 
 /* Only after an error: the assignment of before is not there any more. */
-void member_sync(struct member *m)
+void joiner_sync(struct joiner *m)
 {
-	member_go(m, MEMBER_JOIN, 1);
+	joiner_go(m, JOINER_JOIN, 1);
 }
 
 /* ---- Heartbeat ----------------------------------------------------------- */
 
 static void on_beaten(void *ctx, const struct answer *a)
 {
-	struct member *m = ctx;
+	struct joiner *m = ctx;
 	const struct heartbeat_response *r = a->body;
 
 	m->beating = false;
-	if (m->state != MEMBER_STABLE || m->rejoins)
+	if (m->state != JOINER_STABLE || m->rejoins)
 		return;
 	if (!r) {
-		m->state = MEMBER_FIND;
-		member_lost(m);
+		m->state = JOINER_FIND;
+		joiner_lost(m);
 		return;
 	}
 	if (r->error_code == K_NONE)
 		return;
 	if (kerr_is_retriable(r->error_code))
-		m->state = MEMBER_FIND;
-	member_erred(m, "Heartbeat", r->error_code);
+		m->state = JOINER_FIND;
+	joiner_erred(m, "Heartbeat", r->error_code);
 }
 
-void member_beat(struct member *m)
+void joiner_beat(struct joiner *m)
 {
 	struct heartbeat_request rq;
 
@@ -259,15 +259,15 @@ void member_beat(struct member *m)
 	rq.group_id = str_of(m->group_name);
 	rq.generation_id = m->generation;
 	rq.member_id = str_of(m->id);
-	rq.group_instance_id = member_instance(m);
+	rq.group_instance_id = joiner_instance(m);
 	ask(m, API_HEARTBEAT, &rq, on_beaten);
 }
 
 /* ---- LeaveGroup ---------------------------------------------------------- */
 
-static void gone(struct member *m)
+static void gone(struct joiner *m)
 {
-	m->state = MEMBER_DEAD;
+	m->state = JOINER_DEAD;
 	m->generation = -1;
 	wheel_disarm(&m->step);
 	wheel_disarm(&m->beat);
@@ -277,7 +277,7 @@ static void gone(struct member *m)
 
 static void on_left(void *ctx, const struct answer *a)
 {
-	struct member *m = ctx;
+	struct joiner *m = ctx;
 	const struct leave_group_response *r = a->body;
 
 	m->busy = false;
@@ -288,13 +288,13 @@ static void on_left(void *ctx, const struct answer *a)
 }
 
 /* A static member just goes; its place stays for a while. */
-void member_leave(struct member *m)
+void joiner_leave(struct joiner *m)
 {
 	struct leave_group_request rq;
 	struct leave_group_request_member who;
 
 	if (m->committing || m->beating) {
-		member_go(m, MEMBER_LEAVE, 10);
+		joiner_go(m, JOINER_LEAVE, 10);
 		return;
 	}
 	intake_clear(&m->in);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * member_offsets: where to begin (OffsetFetch), and how far it came
+ * joiner_offsets: where to begin (OffsetFetch), and how far it came
  * (OffsetCommit).
  */
-#include "member.h"
+#include "joiner.h"
 
 struct offsets_wish { /* on its way: an operation for each partition */
-	struct member *m;
+	struct joiner *m;
 	int32_t generation;
 	int n;
-	struct owned parts[INTAKE_PARTS_MAX];
+	struct joiner_part parts[INTAKE_PARTS_MAX];
 	uint32_t ops[INTAKE_PARTS_MAX];
 	int64_t offsets[INTAKE_PARTS_MAX];
 	bool told[INTAKE_PARTS_MAX];
 };
 
-static int key_of(const struct member *m, struct owned o)
+static int key_of(const struct joiner *m, struct joiner_part o)
 {
 	return m->a->topics[o.topic].keys[o.partition];
 }
@@ -29,7 +29,7 @@ static int wish_find(struct offsets_wish *x, int topic, int32_t partition)
 	return -1;
 }
 
-static int topic_of(struct member *m, struct str name, struct uuid id,
+static int topic_of(struct joiner *m, struct str name, struct uuid id,
 		    bool by_id)
 {
 	return by_id ? caller_topic_of(&m->caller, id) :
@@ -71,7 +71,7 @@ fetched_topic(struct offsets_wish *x, int topic,
 
 static int16_t fetched_all(struct offsets_wish *x, const struct answer *a)
 {
-	struct member *m = x->m;
+	struct joiner *m = x->m;
 	const struct offset_fetch_response *r = a->body;
 	const struct offset_fetch_response_group *g = r->groups;
 	int16_t code = a->version >= 8 ? (r->groups_n ? g->error_code : -1) :
@@ -101,7 +101,7 @@ static int16_t fetched_all(struct offsets_wish *x, const struct answer *a)
 
 static void begin_reading(struct offsets_wish *x)
 {
-	struct member *m = x->m;
+	struct joiner *m = x->m;
 
 	for (int i = 0; i < x->n; i++) {
 		if (!x->told[i])
@@ -109,7 +109,7 @@ static void begin_reading(struct offsets_wish *x)
 		intake_add(&m->in, x->parts[i].topic, x->parts[i].partition,
 			   x->offsets[i] >= 0 ? x->offsets[i] : SEEK_EARLIEST);
 	}
-	member_go(m, MEMBER_STABLE, 1);
+	joiner_go(m, JOINER_STABLE, 1);
 }
 
 static bool is_all_told(const struct offsets_wish *x)
@@ -123,7 +123,7 @@ static bool is_all_told(const struct offsets_wish *x)
 static void on_fetched(void *ctx, const struct answer *a)
 {
 	struct offsets_wish *x = ctx;
-	struct member *m = x->m;
+	struct joiner *m = x->m;
 	int16_t code = a->body ? fetched_all(x, a) : K_NONE;
 
 	m->busy = false;
@@ -131,27 +131,27 @@ static void on_fetched(void *ctx, const struct answer *a)
 		if (!x->told[i])
 			history_fetched(m->a->h, x->ops[i], HISTORY_INFO, -1,
 					world_now_us(m->a->w));
-	if (m->state == MEMBER_OFFSETS && m->generation == x->generation) {
+	if (m->state == JOINER_OFFSETS && m->generation == x->generation) {
 		if (a->body && !code && is_all_told(x))
 			begin_reading(x);
 		else if (a->body && code)
-			member_erred(m, "OffsetFetch", code);
+			joiner_erred(m, "OffsetFetch", code);
 		else
-			member_go(m, MEMBER_OFFSETS, cast_backoff(m->a));
+			joiner_go(m, JOINER_OFFSETS, cast_backoff(m->a));
 		if (!a->body)
 			m->coordinator = 0;
 	}
 	mem_free(x);
 }
 
-static struct offsets_wish *wish_owned(struct member *m)
+static struct offsets_wish *wish_owned(struct joiner *m)
 {
 	struct offsets_wish *x = mem_zalloc(sizeof(*x));
 
 	x->m = m;
 	x->generation = m->generation;
 	for (int i = 0; i < m->owned_n; i++) {
-		struct owned o = m->owned[i];
+		struct joiner_part o = m->owned[i];
 
 		if (m->a->topics[o.topic].deleted)
 			continue;
@@ -164,7 +164,7 @@ static struct offsets_wish *wish_owned(struct member *m)
 }
 
 /* One entry a partition: topics may stand there twice. */
-void member_fetch(struct member *m)
+void joiner_fetch(struct joiner *m)
 {
 	struct offset_fetch_request rq;
 	struct offset_fetch_request_group g;
@@ -175,7 +175,7 @@ void member_fetch(struct member *m)
 
 	if (!x->n) {
 		mem_free(x);
-		member_go(m, MEMBER_STABLE, 1);
+		joiner_go(m, JOINER_STABLE, 1);
 		return;
 	}
 	wire_preset(&offset_fetch_request_type, &rq);
@@ -222,7 +222,7 @@ static bool is_certain(int16_t code)
 
 static int16_t committed_all(struct offsets_wish *x, const struct answer *a)
 {
-	struct member *m = x->m;
+	struct joiner *m = x->m;
 	const struct offset_commit_response *r = a->body;
 	int64_t now = world_now_us(m->a->w);
 	int16_t code = K_NONE;
@@ -258,7 +258,7 @@ static int16_t committed_all(struct offsets_wish *x, const struct answer *a)
 static void on_committed(void *ctx, const struct answer *a)
 {
 	struct offsets_wish *x = ctx;
-	struct member *m = x->m;
+	struct joiner *m = x->m;
 	int16_t code = a->body ? committed_all(x, a) : K_NONE;
 
 	m->committing = false;
@@ -266,23 +266,23 @@ static void on_committed(void *ctx, const struct answer *a)
 		if (!x->told[i])
 			history_committed(m->a->h, x->ops[i], HISTORY_INFO,
 					  world_now_us(m->a->w));
-	if (m->state == MEMBER_STABLE && m->generation == x->generation) {
+	if (m->state == JOINER_STABLE && m->generation == x->generation) {
 		/* a deleted topic is no reason to leave a group */
 		if (code == K_UNKNOWN_TOPIC_OR_PARTITION ||
 		    code == K_UNKNOWN_TOPIC_ID)
 			cast_count_error(m->a, code);
 		else if (code && kerr_is_retriable(code) && !m->rejoins)
-			m->state = MEMBER_FIND;
+			m->state = JOINER_FIND;
 		if (m->rejoins)
-			member_go(m, MEMBER_JOIN, 1);
+			joiner_go(m, JOINER_JOIN, 1);
 		else if (code && code != K_UNKNOWN_TOPIC_OR_PARTITION &&
 			 code != K_UNKNOWN_TOPIC_ID)
-			member_erred(m, "OffsetCommit", code);
+			joiner_erred(m, "OffsetCommit", code);
 	}
 	mem_free(x);
 }
 
-static struct offsets_wish *wish_positions(struct member *m)
+static struct offsets_wish *wish_positions(struct joiner *m)
 {
 	struct offsets_wish *x = mem_zalloc(sizeof(*x));
 
@@ -290,7 +290,7 @@ static struct offsets_wish *wish_positions(struct member *m)
 	x->generation = m->generation;
 	for (int i = 0; i < m->in.parts_n; i++) {
 		const struct intake_part *p = m->in.parts[i];
-		struct owned o = { p->topic, p->partition };
+		struct joiner_part o = { p->topic, p->partition };
 		struct uuid id;
 
 		if (p->state != PART_READY || m->a->topics[o.topic].deleted ||
@@ -311,7 +311,7 @@ static struct offsets_wish *wish_positions(struct member *m)
 	return x;
 }
 
-bool member_commit(struct member *m)
+bool joiner_commit(struct joiner *m)
 {
 	struct offset_commit_request rq;
 	struct offset_commit_request_topic t[INTAKE_PARTS_MAX];
@@ -337,7 +337,7 @@ bool member_commit(struct member *m)
 	rq.group_id = str_of(m->group_name);
 	rq.generation_id_or_member_epoch = m->generation;
 	rq.member_id = str_of(m->id);
-	rq.group_instance_id = member_instance(m);
+	rq.group_instance_id = joiner_instance(m);
 	rq.topics = t;
 	rq.topics_n = x->n;
 	m->a->n.commits += x->n;

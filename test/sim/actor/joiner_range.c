@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * member_range: the range assignor, as the leader of a group does it, and the
+ * joiner_range: the range assignor, as the leader of a group does it, and the
  * bytes of the consumer protocol (subscription and assignment, version 0).
  */
-#include "member.h"
+#include "joiner.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ static void put_text(struct buf *b, const char *text)
 	buf_put(b, text, strlen(text));
 }
 
-void member_subscribe(const struct member *m, struct buf *out)
+void joiner_subscribe(const struct joiner *m, struct buf *out)
 {
 	const struct actors *a = m->a;
 	int32_t n = 0;
@@ -44,7 +44,7 @@ static void range(int n, int i, int k, int *first, int *count)
 	*count = each + (i < more);
 }
 
-static void put_share(struct member *m, struct buf *b, int i, int k)
+static void put_share(struct joiner *m, struct buf *b, int i, int k)
 {
 	const struct actors *a = m->a;
 	int32_t topics = 0;
@@ -70,7 +70,7 @@ static void put_share(struct member *m, struct buf *b, int i, int k)
 	buf_put_i32(b, -1);
 }
 
-void member_assign(struct member *m, const struct join_group_response *r,
+void joiner_assign(struct joiner *m, const struct join_group_response *r,
 		   struct sync_group_request *out, struct arena *arena)
 {
 	struct join_group_response_member *v;
@@ -96,7 +96,7 @@ void member_assign(struct member *m, const struct join_group_response *r,
 	}
 }
 
-static bool read_topic(struct member *m, struct reader *r)
+static bool read_topic(struct joiner *m, struct reader *r)
 {
 	int16_t n = read_i16(r);
 	const uint8_t *name = read_span(r, n < 0 ? 0 : (size_t)n);
@@ -112,13 +112,13 @@ static bool read_topic(struct member *m, struct reader *r)
 		if (r->bad || topic < 0 || p < 0 || p >= PARTITIONS_MAX)
 			return false;
 		if (m->owned_n < INTAKE_PARTS_MAX)
-			m->owned[m->owned_n++] = (struct owned){ topic, p };
+			m->owned[m->owned_n++] = (struct joiner_part){ topic, p };
 	}
 	return !r->bad;
 }
 
 /* Nothing at all: it came too late for the leader, and owns nothing. */
-bool member_assigned(struct member *m, struct bytes b)
+bool joiner_assigned(struct joiner *m, struct bytes b)
 {
 	struct reader r = reader_of(b.p, b.n < 0 ? 0 : (size_t)b.n);
 	int32_t topics;
