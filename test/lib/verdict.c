@@ -174,7 +174,7 @@ void verdict_judge(const struct history *h, unsigned lines_max,
 	loss_judge(&j);
 	group_judge(&j);
 	order_judge(&j);
-	log_free(&j);
+	log_fini_all(&j);
 	lanes_free(&j);
 	v->gap_worst_us = history_gap(h, -1, &v->gap_key);
 	measure_outages(&j);

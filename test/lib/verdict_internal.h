@@ -112,7 +112,7 @@ int64_t started_below(const struct judge *j, uint32_t lane, int64_t at_us);
 
 /* verdict_log.c */
 void log_make(struct judge *j);
-void log_free(struct judge *j);
+void log_fini_all(struct judge *j);
 /* The first known of the lane at or above an offset (may be its end). */
 uint32_t known_from(const struct judge *j, uint32_t lane, int64_t offset);
 uint32_t send_of(const struct judge *j, uint64_t value); /* or NONE */

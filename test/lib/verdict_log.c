@@ -344,7 +344,7 @@ void log_make(struct judge *j)
 	index_sends(j);
 }
 
-void log_free(struct judge *j)
+void log_fini_all(struct judge *j)
 {
 	mem_free(j->by_value);
 	mem_free(j->known);
