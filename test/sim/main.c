@@ -328,7 +328,7 @@ static const char usage[] =
 static uint32_t parse_kinds(const char *text)
 {
 	uint32_t kinds = 0;
-	char *copy = strdup(text), *at = copy, *name;
+	char *copy = mem_strdup(text), *at = copy, *name;
 
 	if (!strcmp(text, "none"))
 		*copy = '\0';
@@ -343,7 +343,7 @@ static uint32_t parse_kinds(const char *text)
 			}
 			kinds |= 1u << k;
 		}
-	free(copy);
+	mem_free(copy);
 	return kinds;
 }
 

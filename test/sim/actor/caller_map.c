@@ -102,11 +102,11 @@ static void on_seen(void *ctx, const struct answer *a)
 	const struct metadata_response *r = a->body;
 
 	c->looking = false;
+	c->doubting = false;
 	if (!r) {
 		caller_doubt(c);
 		return;
 	}
-	c->doubting = false;
 	cast_arm(c->a, &c->look, c->look_every_ms);
 	for (int32_t i = 0; i < r->topics_n; i++)
 		see_topic(c, &r->topics[i]);

@@ -53,6 +53,9 @@ void caller_pick_versions(struct caller *c)
 						    p, (uint64_t)(v - min) + 1));
 		c->version[served[i].key] = v;
 	}
+	/* before Fetch 10 zstd is refused (KIP-110) */
+	if (c->a->c.codecs && c->version[API_FETCH] < 10)
+		c->version[API_FETCH] = 10;
 	/* ApiVersions 0 stands for a client that does not ask */
 	cap_by_metadata(c);
 }

@@ -27,7 +27,8 @@ bool consumer_is_settled(const struct consumer *c);
 struct finale;
 struct finale *finale_new(struct actors *a);
 void finale_free(struct finale *f);
-bool finale_is_done(const struct finale *f);
+/* Once it is, all that was read stands in the history. */
+bool finale_is_done(struct finale *f);
 /* The first partition that is not at its end, in words; NULL: none. */
 const char *finale_waits(const struct finale *f, char *out, size_t n);
 

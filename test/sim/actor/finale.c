@@ -17,6 +17,7 @@ struct finale_reader {
 
 struct finale {
 	struct actors *a;
+	bool done;
 	int n;
 	struct finale_reader *readers[TOPICS_MAX];
 };
@@ -67,9 +68,18 @@ static const struct intake_part *not_done(const struct finale *f)
 	return NULL;
 }
 
-bool finale_is_done(const struct finale *f)
+bool finale_is_done(struct finale *f)
 {
-	return not_done(f) == NULL;
+	if (f->done)
+		return true;
+	if (not_done(f))
+		return false;
+	f->done = true;
+	for (int i = 0; i < f->n; i++) {
+		intake_conclude(&f->readers[i]->in);
+		caller_quiet(&f->readers[i]->caller);
+	}
+	return true;
 }
 
 const char *finale_waits(const struct finale *f, char *out, size_t n)

@@ -30,6 +30,7 @@ void intake_init(struct intake *in, struct caller *c, int actor,
 
 static void part_free(struct intake_part *p)
 {
+	buf_fini(&p->scan);
 	mem_free(p);
 }
 
@@ -145,7 +146,12 @@ void part_move(struct intake_part *p, int64_t offset)
 {
 	struct actors *a = p->in->a;
 
-	history_seek(a->h, p->process, p->key, offset, world_now_us(a->w));
+	if (p->in->mode != HISTORY_FINAL)
+		history_seek(a->h, p->process, p->key, offset,
+			     world_now_us(a->w));
+	p->from = offset;
+	p->began_us = world_now_us(a->w);
+	p->scan.n = 0;
 	a->n.seeks++;
 	p->position = offset;
 	p->last_epoch = -1;

@@ -53,6 +53,10 @@ struct intake_part {
 	int64_t idle_ms;       /* told that it is at the end; 0: is not */
 	struct sample samples[SAMPLES];
 	unsigned samples_n;
+	/* HISTORY_FINAL: all of it is one poll, from `from' */
+	int64_t from;
+	int64_t began_us;
+	struct buf scan; /* of struct history_record */
 };
 
 struct told { /* what the session of a node knows of a partition */
@@ -96,6 +100,7 @@ struct intake_part *intake_find(struct intake *in, int topic, int partition);
 void intake_clear(struct intake *in);
 void intake_prune(struct intake *in); /* deleted topics go */
 void intake_seek(struct intake_part *p, int64_t to); /* a SEEK or a time */
+void intake_conclude(struct intake *in); /* of HISTORY_FINAL: says it all */
 void intake_stop(struct intake *in); /* no new requests */
 void intake_pump(struct intake *in);
 bool intake_is_idle(const struct intake *in); /* nothing on its way */
@@ -113,6 +118,7 @@ struct fetched {
 	int node;
 	int32_t epoch; /* that was asked with; -1 */
 	bool follower;
+	int64_t asked_us;
 	const struct fetch_response_partition *told;
 };
 void part_fetched(struct intake_part *p, const struct fetched *f);

@@ -13,6 +13,7 @@ struct item {
 struct fetch { /* on its way; freed when it comes back */
 	struct intake *in;
 	int node;
+	int64_t asked_us;
 	int n;
 	struct item items[INTAKE_PARTS_MAX];
 };
@@ -213,7 +214,8 @@ static void each_part(struct fetch *f, const struct fetch_response *r,
 				continue;
 			part_fetched(it->part,
 				     &(struct fetched){ f->node, it->epoch,
-							it->follower, p });
+							it->follower,
+							f->asked_us, p });
 			/* at most once in an answer */
 			it->moved = it->part->moved - 1;
 		}
@@ -303,6 +305,7 @@ static void send(struct fetch *f)
 	rq.forgotten_topics_data_n = g.n;
 	rq.rack_id = in->rack;
 	tap->busy = true;
+	f->asked_us = world_now_us(in->a->w);
 	caller_ask(in->caller, &(struct caller_ask){ .node = f->node,
 						     .key = API_FETCH,
 						     .body = &rq,

@@ -22,9 +22,22 @@ static void violate(const struct intake_part *p, int node, const char *what,
 			p->position, node, what, offset);
 }
 
-static void read_records(struct intake_part *p, const struct batch *b, int node)
+static void note_record(struct intake_part *p, int64_t offset, uint64_t value)
 {
 	struct actors *a = p->in->a;
+	struct history_record r = { offset, value };
+
+	if (p->in->mode == HISTORY_FINAL) {
+		buf_put(&p->scan, &r, sizeof(r));
+		a->n.final_records++;
+	} else {
+		history_read(a->h, offset, value);
+		a->n.records++;
+	}
+}
+
+static void read_records(struct intake_part *p, const struct batch *b, int node)
+{
 	struct batch_walk w;
 	struct record r;
 	int n = 0;
@@ -40,12 +53,9 @@ static void read_records(struct intake_part *p, const struct batch *b, int node)
 				r.offset);
 			break;
 		}
-		history_read(a->h, r.offset, value);
-		a->n.records++;
+		note_record(p, r.offset, value);
 		p->samples[p->samples_n++ % SAMPLES] =
 			(struct sample){ r.offset, r.timestamp };
-		if (p->in->mode == HISTORY_FINAL)
-			a->n.final_records++;
 	}
 	if (w.error || n != b->count)
 		violate(p, node, "a batch that cannot be read", b->base_offset);
@@ -123,21 +133,63 @@ static void note_poll(struct intake_part *p, const struct fetched *f)
 		.log_start = t->log_start_offset,
 		.stable = t->last_stable_offset,
 	};
-	uint32_t op = history_poll(a->h, p->process, p->in->mode, false, now);
+	uint32_t op = history_poll(a->h, p->process, p->in->mode, false,
+				   f->asked_us);
 
 	history_answer(a->h, op, &h);
 	if (t->records.n > 0)
 		read_batches(p, &t->records, f->node);
 	history_polled(a->h, op, HISTORY_OK, now);
-	if (p->position > h.from)
-		p->news_ms = cast_now_ms(a);
+}
+
+/* All that was read since the last move, as one poll. */
+static void note_scan(struct intake_part *p)
+{
+	struct actors *a = p->in->a;
+	int64_t now = world_now_us(a->w);
+	uint32_t op = history_poll(a->h, p->process, HISTORY_FINAL, false,
+				   p->began_us);
+	struct history_record r;
+
+	history_answer(a->h, op,
+		       &(struct history_answer){ .key = p->key,
+						 .epoch = -1,
+						 .from = p->from,
+						 .hw = p->hw,
+						 .log_start = p->log_start,
+						 .stable = -1 });
+	for (size_t i = 0; i + sizeof(r) <= p->scan.n; i += sizeof(r)) {
+		memcpy(&r, p->scan.p + i, sizeof(r));
+		history_read(a->h, r.offset, r.value);
+	}
+	history_polled(a->h, op, HISTORY_OK, now);
+}
+
+void intake_conclude(struct intake *in)
+{
+	for (int i = 0; i < in->parts_n; i++)
+		note_scan(in->parts[i]);
+	intake_stop(in);
+}
+
+static void take_in(struct intake_part *p, const struct fetched *f)
+{
+	const struct fetch_response_partition *t = f->told;
+	int64_t from = p->position, now = cast_now_ms(p->in->a);
+
+	if (p->in->mode != HISTORY_FINAL)
+		note_poll(p, f);
+	else if (t->records.n > 0)
+		read_batches(p, &t->records, f->node);
+	if (p->position > from)
+		p->news_ms = now;
 	p->hw = t->high_watermark;
 	if (t->log_start_offset >= 0)
 		p->log_start = t->log_start_offset;
 	if (p->position < p->hw)
 		p->idle_ms = 0;
-	else if (!p->idle_ms || p->position > h.from)
-		p->idle_ms = cast_now_ms(a);
+	else if (!p->idle_ms || p->position > from)
+		p->idle_ms = now;
 }
 
 static void went_out_of_range(struct intake_part *p, const struct fetched *f)
@@ -171,7 +223,7 @@ static void went_well(struct intake_part *p, const struct fetched *f)
 		if (t->records.n <= 0)
 			return;
 	}
-	note_poll(p, f);
+	take_in(p, f);
 }
 
 void part_fetched(struct intake_part *p, const struct fetched *f)

@@ -100,6 +100,8 @@ static void sought(struct seeking *s,
 		return;
 	}
 	part_move(p, r->offset);
+	if (to == SEEK_EARLIEST) /* old versions of Fetch do not tell it */
+		p->log_start = r->offset;
 }
 
 static void on_sought(void *ctx, const struct answer *a)

@@ -144,6 +144,18 @@ static void on_fetched(void *ctx, const struct answer *a)
 	mem_free(x);
 }
 
+/* From v10 on topics have no names in these requests. */
+static bool has_ids(struct joiner *m)
+{
+	struct uuid id;
+
+	for (int i = 0; i < m->owned_n; i++)
+		if (!m->a->topics[m->owned[i].topic].deleted &&
+		    !caller_topic_id(&m->caller, m->owned[i].topic, &id))
+			return false;
+	return true;
+}
+
 static struct offsets_wish *wish_owned(struct joiner *m)
 {
 	struct offsets_wish *x = mem_zalloc(sizeof(*x));
@@ -171,8 +183,14 @@ void joiner_fetch(struct joiner *m)
 	struct offset_fetch_request_topic t[INTAKE_PARTS_MAX];
 	struct offset_fetch_request_group_topic gt[INTAKE_PARTS_MAX];
 	int32_t index[INTAKE_PARTS_MAX];
-	struct offsets_wish *x = wish_owned(m);
+	struct offsets_wish *x;
 
+	if (m->caller.version[API_OFFSET_FETCH] >= 10 && !has_ids(m)) {
+		caller_doubt(&m->caller);
+		joiner_go(m, JOINER_OFFSETS, cast_backoff(m->a));
+		return;
+	}
+	x = wish_owned(m);
 	if (!x->n) {
 		mem_free(x);
 		joiner_go(m, JOINER_STABLE, 1);
