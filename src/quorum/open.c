@@ -104,6 +104,7 @@ static int found(struct quorum *q, const struct quorum_config *c)
 		v.term = 2;
 		v.voted_for = raft_id_of(q->id);
 	}
+	v.newcomer = !c->peers || c->peers_n > 1;
 	if (!rc)
 		rc = entries_create(&q->entries, q->disk, q->id, &batch);
 	if (!rc)

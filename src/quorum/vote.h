@@ -16,6 +16,7 @@ struct vote {
 	uint64_t term;
 	uint64_t voted_for; /* raft id, 0 = nobody */
 	uint64_t group;     /* which quorum this is; 0 = has not joined yet */
+	bool newcomer; /* its log may lack what it promised (newcomer.c) */
 };
 struct vote_file {
 	struct slots slots;
