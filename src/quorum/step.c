@@ -102,7 +102,7 @@ static void send_one(struct quorum *q, const struct raft_message *m)
 		break;
 	case RAFT_REQUEST_VOTE:
 		out.type = MESSAGE_VOTE;
-		out.newcomer = q->vote.now.newcomer;
+		out.newcomer = q->vote.now.newcomer == NEWCOMER_FOUNDER;
 		break;
 	case RAFT_REQUEST_VOTE_RESULT:
 		out.type = MESSAGE_VOTE_RESULT;
