@@ -24,7 +24,7 @@
 
 enum { WORKERS_MAX = 64, SEEDS_A_WORKER = 25, SHOWN_MAX = 30 };
 
-struct job { /* of one worker, in memory that it shares with main */
+struct batch_of_seeds { /* of one worker, in memory that it shares with main */
 	uint64_t first, n;
 	uint64_t done; /* results that main may read */
 	uint64_t now;  /* the seed it is at */
@@ -33,7 +33,7 @@ struct job { /* of one worker, in memory that it shares with main */
 };
 struct worker {
 	pid_t pid;
-	struct job *job;
+	struct batch_of_seeds *job;
 	uint64_t read; /* results that main has read */
 };
 struct totals {
@@ -81,7 +81,7 @@ static void run_one(const struct command *c, uint64_t seed,
 		 " and %016" PRIx64, r->hash, again.hash);
 }
 
-static void work(const struct command *c, struct job *j)
+static void work(const struct command *c, struct batch_of_seeds *j)
 {
 	for (uint64_t i = 0; i < j->n; i++) {
 		j->now = j->first + i;
@@ -94,7 +94,7 @@ static void work(const struct command *c, struct job *j)
 static void start(const struct command *c, struct worker *w, uint64_t first,
 		  uint64_t n)
 {
-	struct job *j = w->job;
+	struct batch_of_seeds *j = w->job;
 
 	memset(j, 0, sizeof(*j));
 	j->first = j->now = first;
@@ -258,7 +258,7 @@ static int run_all(const struct command *c)
 	int alive = 0;
 
 	for (int i = 0; i < c->workers; i++) {
-		workers[i].job = mmap(NULL, sizeof(struct job),
+		workers[i].job = mmap(NULL, sizeof(struct batch_of_seeds),
 				      PROT_READ | PROT_WRITE,
 				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (workers[i].job == MAP_FAILED)

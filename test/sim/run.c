@@ -138,7 +138,7 @@ static bool are_in_sync(struct run *r)
 		for (int32_t p = 0; p < t->partitions_n; p++) {
 			const struct partition *x = &t->partitions[p];
 
-			if (x->leader < 0 || x->isr_n < x->replicas_n)
+			if (x->leader < 0 || x->isr.n < x->replicas.n)
 				return is_any_damaged(r);
 		}
 	}
