@@ -253,7 +253,7 @@ static int run_all(const struct command *c)
 {
 	static struct worker workers[WORKERS_MAX];
 	struct totals t = { 0 };
-	uint64_t given = 0, left_first, left_n;
+	uint64_t given = 0, left_first = 0, left_n = 0;
 	int64_t begin_s = now_s(), shown_s = begin_s;
 	int alive = 0;
 
@@ -272,8 +272,9 @@ static int run_all(const struct command *c)
 			if (w->pid && !has_ended(c, &t, w, &left_first,
 						 &left_n))
 				continue;
-			if (w->read && w->job->n && left_n) {
+			if (left_n) {
 				start(c, w, left_first, left_n);
+				left_n = 0;
 				continue;
 			}
 			if (is_over(c, given, begin_s))
@@ -328,7 +329,7 @@ static const char usage[] =
 static uint32_t parse_kinds(const char *text)
 {
 	uint32_t kinds = 0;
-	char *copy = strdup(text), *at = copy, *name;
+	char *copy = mem_strdup(text), *at = copy, *name;
 
 	if (!strcmp(text, "none"))
 		*copy = '\0';
@@ -343,7 +344,7 @@ static uint32_t parse_kinds(const char *text)
 			}
 			kinds |= 1u << k;
 		}
-	free(copy);
+	mem_free(copy);
 	return kinds;
 }
 
