@@ -100,10 +100,12 @@ struct quorum_config {
 };
 
 /*
- * Reads what is on disk, or founds. Blocks; calls no hook. -EBADMSG: own
- * files damaged, or the log is shorter than what this node had promised: it
- * must not vote again under this id (the trace says which file and what to
- * do). -EINVAL: the directory belongs to another node, or peers are wrong.
+ * Reads what is on disk, or founds. Blocks; calls no hook. Where own files are
+ * damaged, or the log is shorter than what this node had promised, quorum/ is
+ * set aside (quorum-damaged-1, ...) and the node begins anew: it does not vote
+ * before the others have given it all that was agreed. -EBADMSG: the same, but
+ * there are fewer than three first members, so nobody could. -EINVAL: the
+ * directory belongs to another node, or peers are wrong.
  */
 int quorum_open(struct quorum **out, const struct quorum_config *c) must_use;
 /*

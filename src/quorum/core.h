@@ -219,6 +219,13 @@ void member_lost(struct quorum *q);
 void member_heard(struct quorum *q, int32_t node);
 void member_lacks(struct quorum *q, int32_t node, bool lacks);
 
+/* newcomer.c */
+bool newcomer_may_vote(const struct quorum *q, const struct message *m);
+void newcomer_look(struct quorum *q); /* after each step */
+void newcomer_lacks(struct quorum *q, int32_t peer, int row);
+int newcomer_set_aside(struct disk *d); /* quorum/, which is damaged */
+bool newcomer_is_later(struct disk *d); /* that has happened */
+
 /* quorum.c */
 void quorum_lose(struct quorum *q); /* leadership: tells all who wait */
 uint64_t quorum_cookie(struct quorum *q, const struct entry *e);

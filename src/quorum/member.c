@@ -7,7 +7,6 @@
 #include "core.h"
 
 #define PROMOTE_SLACK 1024 /* entries a new voter may still lack */
-#define LACKING_MAX 50
 
 static const struct raft_server *find(const struct quorum *q, int32_t id)
 {
@@ -174,7 +173,6 @@ void member_heard(struct quorum *q, int32_t node)
 		h->at_ms = q->now_ms;
 }
 
-/* An echo now and then is a matter of course; a row of them is not. */
 void member_lacks(struct quorum *q, int32_t node, bool lacks)
 {
 	struct heard *h = heard(q, node);
@@ -182,11 +180,8 @@ void member_lacks(struct quorum *q, int32_t node, bool lacks)
 	if (!h)
 		return;
 	h->lacking = lacks ? h->lacking + 1 : 0;
-	if (h->lacking == LACKING_MAX)
-		trace_error("quorum", "peer lacks what it had acknowledged: "
-			    "was its data directory erased or restored?",
-			    "peer=%d remedy=\"stop it; it must not vote under "
-			    "this id again\"", node);
+	if (lacks)
+		newcomer_lacks(q, node, h->lacking);
 }
 
 int quorum_members_n(const struct quorum *q)

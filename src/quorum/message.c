@@ -26,7 +26,8 @@ static void put_u64(struct buf *out, uint64_t v)
 	buf_put_i64(out, (int64_t)v);
 }
 
-static void put_vote(struct buf *out, const struct raft_request_vote *v)
+static void put_vote(struct buf *out, const struct raft_request_vote *v,
+		     bool newcomer)
 {
 	put_u64(out, v->term);
 	put_u64(out, v->candidate_id);
@@ -34,6 +35,7 @@ static void put_vote(struct buf *out, const struct raft_request_vote *v)
 	put_u64(out, v->last_log_term);
 	buf_put_u8(out, v->disrupt_leader);
 	buf_put_u8(out, v->pre_vote);
+	buf_put_u8(out, newcomer);
 }
 
 static void put_vote_result(struct buf *out,
@@ -95,7 +97,7 @@ void message_encode(struct buf *out, const struct message *m,
 	put_header(out, m);
 	switch (m->type) {
 	case MESSAGE_VOTE:
-		put_vote(out, &m->raft.request_vote);
+		put_vote(out, &m->raft.request_vote, m->newcomer);
 		break;
 	case MESSAGE_VOTE_RESULT:
 		put_vote_result(out, &m->raft.request_vote_result);
@@ -149,8 +151,9 @@ static bool read_flag(struct reader *r)
 }
 
 /* The versions are those libraft 0.22.1 sets: they switch checks on. */
-static void read_vote(struct reader *r, struct raft_message *m)
+static void read_vote(struct reader *r, struct message *out)
 {
+	struct raft_message *m = &out->raft;
 	struct raft_request_vote *v = &m->request_vote;
 
 	m->type = RAFT_REQUEST_VOTE;
@@ -161,6 +164,7 @@ static void read_vote(struct reader *r, struct raft_message *m)
 	v->last_log_term = read_u64(r);
 	v->disrupt_leader = read_flag(r);
 	v->pre_vote = read_flag(r);
+	out->newcomer = read_flag(r);
 }
 
 static void read_vote_result(struct reader *r, struct raft_message *m)
@@ -251,7 +255,7 @@ static void read_body(struct reader *r, struct message *m, struct arena *a)
 {
 	switch (m->type) {
 	case MESSAGE_VOTE:
-		read_vote(r, &m->raft);
+		read_vote(r, m);
 		break;
 	case MESSAGE_VOTE_RESULT:
 		read_vote_result(r, &m->raft);

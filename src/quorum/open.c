@@ -7,8 +7,8 @@
  *    the node died, and the log is void.
  * 2. No entry is of a later term than the vote: terms are synced first.
  * 3. The log reaches its mark (entries_load.c).
- * A node that finds otherwise has forgotten what it promised. It must not
- * vote under its id again.
+ * A node that finds otherwise has forgotten what it promised: its files are set
+ * aside, and it is a newcomer (newcomer.c).
  *
  * Founding: log with entry 1, the members; mark; vote. The vote is last: with
  * it the node is founded, without it and with nothing but entry 1 it is blank.
@@ -28,11 +28,7 @@
 static int damaged(const char *what)
 {
 	trace_error("quorum", "own files are damaged: this node may have "
-		    "forgotten what it acknowledged and does not vote",
-		    "what=\"%s\" remedy=\"start a new broker with a node id "
-		    "of its own and --join, promote it, then remove this one; "
-		    "do not erase quorum/ to start again under this id\"",
-		    what);
+		    "forgotten what it acknowledged", "what=\"%s\"", what);
 	return -EBADMSG;
 }
 
@@ -87,12 +83,13 @@ static int found(struct quorum *q, const struct quorum_config *c)
 {
 	struct vote v = { 0 };
 	struct buf conf = { 0 }, batch = { 0 };
-	int rc = c->peers ? encode_peers(c, &conf) : 0;
+	bool founds = c->peers && !newcomer_is_later(q->disk);
+	int rc = founds ? encode_peers(c, &conf) : 0;
 
 	if (rc)
 		trace_error("quorum", "the list of peers is wrong",
 			    "node=%d peers=%d", c->id, c->peers_n);
-	if (!rc && c->peers) {
+	if (!rc && founds) {
 		struct bytes data = { conf.p, (int32_t)conf.n };
 
 		v.term = 1;
@@ -100,10 +97,12 @@ static int found(struct quorum *q, const struct quorum_config *c)
 		entries_encode(&batch,
 			       tail_push(&q->tail, 1, RAFT_CHANGE, data));
 	}
-	if (!rc && c->peers && c->peers_n == 1) { /* G1, at once */
+	if (!rc && founds && c->peers_n == 1) { /* G1, at once */
 		v.term = 2;
 		v.voted_for = raft_id_of(q->id);
 	}
+	v.newcomer = !founds ? NEWCOMER_LATER
+		   : c->peers_n > 1 ? NEWCOMER_FOUNDER : NEWCOMER_NO;
 	if (!rc)
 		rc = entries_create(&q->entries, q->disk, q->id, &batch);
 	if (!rc)
@@ -336,12 +335,11 @@ static void init_raft(struct quorum *q, uint64_t seed)
 	raft_set_max_inflight_entries(r, INFLIGHT_MAX);
 }
 
-int quorum_open(struct quorum **out, const struct quorum_config *c)
+static int open_files(struct quorum **out, const struct quorum_config *c)
 {
 	struct quorum *q;
 	int rc;
 
-	assert(c->queue && c->id >= 0 && c->id < INT32_MAX);
 	q = mem_zalloc(sizeof(*q));
 	configure(q, c);
 	init_raft(q, c->seed);
@@ -359,6 +357,26 @@ int quorum_open(struct quorum **out, const struct quorum_config *c)
 	}
 	*out = q;
 	return 0;
+}
+
+/* With one other voter, or none, nobody could give it what it had. */
+static bool have_others_enough(const struct quorum_config *c)
+{
+	return !c->peers || c->peers_n > 2;
+}
+
+int quorum_open(struct quorum **out, const struct quorum_config *c)
+{
+	int rc;
+
+	assert(c->queue && c->id >= 0 && c->id < INT32_MAX);
+	rc = open_files(out, c);
+	if (rc == -EBADMSG) /* what was read may have been wrong, not the disk */
+		rc = open_files(out, c);
+	if (rc != -EBADMSG || !have_others_enough(c))
+		return rc;
+	rc = newcomer_set_aside(c->disk);
+	return rc < 0 ? rc : open_files(out, c);
 }
 
 /* The last one out: whoever closes it, or the last job to come back. */

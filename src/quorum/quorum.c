@@ -374,6 +374,10 @@ static void dispatch(struct quorum *q, struct message *m)
 	case MESSAGE_PROBE_RESULT:
 		read_probe_result(q, m->from, &m->probe);
 		break;
+	case MESSAGE_VOTE:
+		if (newcomer_may_vote(q, m))
+			step_receive(q, &m->raft);
+		break;
 	default:
 		step_receive(q, &m->raft);
 		if (m->type == MESSAGE_APPEND_RESULT &&

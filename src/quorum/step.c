@@ -21,11 +21,14 @@ uint64_t step_term_at(const struct quorum *q, int64_t index)
 
 void step_save_vote(struct quorum *q)
 {
-	struct vote v = { raft_current_term(&q->raft),
-			  raft_voted_for(&q->raft), q->group };
+	struct vote v = q->vote.now;
 	int rc;
 
-	if (memcmp(&v, &q->vote.now, sizeof(v)) == 0)
+	v.term = raft_current_term(&q->raft);
+	v.voted_for = raft_voted_for(&q->raft);
+	v.group = q->group;
+	if (v.term == q->vote.now.term && v.group == q->vote.now.group &&
+	    v.voted_for == q->vote.now.voted_for)
 		return;
 	rc = vote_save(&q->vote, &v);
 	if (rc)
@@ -99,6 +102,7 @@ static void send_one(struct quorum *q, const struct raft_message *m)
 		break;
 	case RAFT_REQUEST_VOTE:
 		out.type = MESSAGE_VOTE;
+		out.newcomer = q->vote.now.newcomer == NEWCOMER_FOUNDER;
 		break;
 	case RAFT_REQUEST_VOTE_RESULT:
 		out.type = MESSAGE_VOTE_RESULT;
@@ -276,6 +280,7 @@ static int step(struct quorum *q, struct raft_event *e)
 		send_all(q, e, &u);
 	apply_committed(q);
 	note_roles(q);
+	newcomer_look(q);
 	note_members(q);
 	return 0;
 }

@@ -15,6 +15,7 @@ static void encode(const struct vote_file *v, const struct vote *x,
 	put_be64(data + 8, x->term);
 	put_be64(data + 16, x->voted_for);
 	put_be64(data + 24, x->group);
+	data[32] = x->newcomer;
 }
 
 int vote_open(struct vote_file *v, struct disk *d, int32_t node)
@@ -37,6 +38,7 @@ int vote_open(struct vote_file *v, struct disk *d, int32_t node)
 	v->now.term = get_be64(data + 8);
 	v->now.voted_for = get_be64(data + 16);
 	v->now.group = get_be64(data + 24);
+	v->now.newcomer = data[32];
 	if (v->slots.whole)
 		return 0;
 	/* a crash in between, or one copy is damaged: make it whole again */

@@ -12,10 +12,16 @@
 
 #include "slot.h"
 
+enum newcomer { /* newcomer.c */
+	NEWCOMER_NO,
+	NEWCOMER_FOUNDER, /* began with an empty directory */
+	NEWCOMER_LATER,   /* and knows that the quorum is older than that */
+};
 struct vote {
 	uint64_t term;
 	uint64_t voted_for; /* raft id, 0 = nobody */
 	uint64_t group;     /* which quorum this is; 0 = has not joined yet */
+	uint8_t newcomer; /* enum newcomer: its log may lack what it promised */
 };
 struct vote_file {
 	struct slots slots;

@@ -253,7 +253,7 @@ static int run_all(const struct command *c)
 {
 	static struct worker workers[WORKERS_MAX];
 	struct totals t = { 0 };
-	uint64_t given = 0, left_first, left_n;
+	uint64_t given = 0, left_first = 0, left_n = 0;
 	int64_t begin_s = now_s(), shown_s = begin_s;
 	int alive = 0;
 
@@ -272,8 +272,9 @@ static int run_all(const struct command *c)
 			if (w->pid && !has_ended(c, &t, w, &left_first,
 						 &left_n))
 				continue;
-			if (w->read && w->job->n && left_n) {
+			if (left_n) {
 				start(c, w, left_first, left_n);
+				left_n = 0;
 				continue;
 			}
 			if (is_over(c, given, begin_s))

@@ -69,16 +69,26 @@ TEST(quorum_loses_nothing_when_all_lose_power)
 	sim_free(s);
 }
 
-/* The others go on without it; it does not vote and does not run. */
-static void must_not_start(struct sim *s, int node)
+/* Its files are set aside; the others give it all, then it votes again. */
+static void begins_anew(struct sim *s, int node)
 {
-	ck_assert_int_eq(sim_try_start(s, node), -EBADMSG);
+	struct disk *d = disk_mem_disk(sim_disk(s, node));
+	int other;
+
+	ck_assert_int_eq(sim_try_start(s, node), 0);
+	ck_assert_int_eq(sim_node(s, node)->vote.now.newcomer, NEWCOMER_LATER);
+	ck_assert(newcomer_is_later(d));
+	ck_assert(sim_run_until(s, 20000, sim_settled, NULL));
 	work(s, 20);
-	ck_assert_int_eq(sim_try_start(s, node), -EBADMSG);
+	sim_run(s, 200);
+	ck_assert_int_eq(sim_node(s, node)->vote.now.newcomer, NEWCOMER_NO);
+	other = sim_leader(s) == node ? (node + 1) % 3 : sim_leader(s);
+	sim_crash(s, other, DISK_MEM_KEEP, true);
+	ck_assert(sim_run_until(s, 20000, sim_has_leader, NULL));
 	sim_free(s);
 }
 
-TEST(quorum_node_with_a_damaged_log_does_not_start)
+TEST(quorum_node_with_a_damaged_log_begins_anew)
 {
 	struct sim *s = begin(3);
 	int node = follower(s);
@@ -87,10 +97,10 @@ TEST(quorum_node_with_a_damaged_log_does_not_start)
 	sim_crash(s, node, DISK_MEM_KEEP, true);
 	ck_assert(disk_mem_flip(sim_disk(s, node),
 				"quorum/log.00000000000000000001", 700, 8));
-	must_not_start(s, node);
+	begins_anew(s, node);
 }
 
-TEST(quorum_node_with_a_damaged_snapshot_does_not_start)
+TEST(quorum_node_with_a_damaged_snapshot_begins_anew)
 {
 	struct sim *s = begin(3);
 	int node = follower(s);
@@ -100,7 +110,7 @@ TEST(quorum_node_with_a_damaged_snapshot_does_not_start)
 	snapshot_path(path, quorum_snapshot_index(sim_node(s, node)));
 	sim_crash(s, node, DISK_MEM_KEEP, true);
 	ck_assert(disk_mem_flip(sim_disk(s, node), path, 60, 8));
-	must_not_start(s, node);
+	begins_anew(s, node);
 }
 
 static void without(const char *path)
@@ -112,25 +122,25 @@ static void without(const char *path)
 	work(s, 20);
 	sim_crash(s, node, DISK_MEM_KEEP, true);
 	ck_assert_int_eq(d->ops->unlink(d, path), 0);
-	must_not_start(s, node);
+	begins_anew(s, node);
 }
 
-TEST(quorum_node_without_its_vote_does_not_start)
+TEST(quorum_node_without_its_vote_begins_anew)
 {
 	without("quorum/vote");
 }
 
-TEST(quorum_node_without_its_mark_does_not_start)
+TEST(quorum_node_without_its_mark_begins_anew)
 {
 	without("quorum/mark");
 }
 
-TEST(quorum_node_without_its_log_does_not_start)
+TEST(quorum_node_without_its_log_begins_anew)
 {
 	without("quorum/log.00000000000000000001");
 }
 
-TEST(quorum_node_with_an_old_vote_does_not_start)
+TEST(quorum_node_with_an_old_vote_begins_anew)
 {
 	struct sim *s = begin(3);
 	int node = follower(s);
@@ -143,7 +153,42 @@ TEST(quorum_node_with_an_old_vote_does_not_start)
 	ck_assert_int_eq(vote_create(&v, disk_mem_disk(sim_disk(s, node)),
 				     node, &old), 0);
 	vote_close(&v);
-	must_not_start(s, node);
+	begins_anew(s, node);
+}
+
+/* With no two others there is nobody who has what it had. */
+TEST(quorum_node_with_a_damaged_log_alone_does_not_start)
+{
+	struct sim *s = begin(1);
+
+	work(s, 20);
+	sim_crash(s, 0, DISK_MEM_KEEP, true);
+	ck_assert(disk_mem_flip(sim_disk(s, 0),
+				"quorum/log.00000000000000000001", 700, 8));
+	ck_assert_int_eq(sim_try_start(s, 0), -EBADMSG);
+	ck_assert_int_eq(sim_try_start(s, 0), -EBADMSG);
+	sim_free(s);
+}
+
+/* Two that begin anew must not found a quorum against the one that knows. */
+TEST(two_damaged_nodes_elect_nobody)
+{
+	struct sim *s = begin(3);
+	int healthy = follower(s);
+
+	work(s, 60);
+	for (int i = 0; i < 3; i++)
+		sim_crash(s, i, DISK_MEM_KEEP, true);
+	for (int i = 0; i < 3; i++) {
+		struct disk *d = disk_mem_disk(sim_disk(s, i));
+
+		if (i != healthy)
+			ck_assert_int_eq(d->ops->unlink(d, "quorum/vote"), 0);
+		ck_assert_int_eq(sim_try_start(s, i), 0);
+	}
+	sim_run(s, 20000);
+	ck_assert_int_eq(sim_leader(s), -1);
+	sim_free(s);
 }
 
 /* ---- founding ------------------------------------------------------------ */

@@ -407,6 +407,15 @@ void sim_crash(struct sim *s, int node, enum disk_mem_crash how,
 			     LOST, i)->from = node;
 }
 
+void sim_wipe(struct sim *s, int node)
+{
+	struct node *n = &s->nodes[node];
+
+	assert(!n->q);
+	disk_mem_free(n->disk);
+	n->disk = disk_mem_new(prng_next(&s->prng));
+}
+
 void sim_crash_in_job(struct sim *s, int node)
 {
 	s->nodes[node].doomed = s->nodes[node].q != NULL;

@@ -59,6 +59,7 @@ int sim_try_start(struct sim *s, int node);
 /* peers_notice: connections to it are reset, as when a process is killed */
 void sim_crash(struct sim *s, int node, enum disk_mem_crash how,
 	       bool peers_notice);
+void sim_wipe(struct sim *s, int node); /* of one that is down */
 void sim_crash_in_job(struct sim *s, int node); /* at its next one */
 void sim_cut(struct sim *s, int a, int b, bool on); /* both directions */
 void sim_heal(struct sim *s); /* links, network, dooms */

@@ -27,7 +27,7 @@ static void end(struct vote_file *v)
 TEST(vote_is_remembered)
 {
 	struct vote_file v;
-	struct vote x = { 5, 3, 77 };
+	struct vote x = { 5, 3, 77, 0 };
 
 	begin(&v);
 	ck_assert_int_eq(vote_save(&v, &x), 0);
@@ -50,7 +50,7 @@ TEST(vote_survives_a_crash_at_every_step)
 			begin(&v);
 			disk_mem_cut_power(mem, power);
 			for (uint64_t term = 2; term < 8; term++) {
-				struct vote x = { term, term % 3, 77 };
+				struct vote x = { term, term % 3, 77, 0 };
 
 				tried = term;
 				if (vote_save(&v, &x))
@@ -77,7 +77,7 @@ TEST(vote_survives_damage_of_either_copy)
 	for (int copy = 0; copy < 2; copy++)
 		for (int64_t pos = 0; pos < 64; pos += 5) {
 			struct vote_file v;
-			struct vote x = { 5, 3, 77 };
+			struct vote x = { 5, 3, 77, 0 };
 
 			begin(&v);
 			ck_assert_int_eq(vote_save(&v, &x), 0);

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The simulator's share of make check: the seeds that failed once, and a few
+# more (SEEDS, 50), of which some run twice: the same seed is the same run.
+set -u
+sim=${SIM:-./raftmq-sim}
+seeds=${SEEDS:-50}
+kept=${srcdir:-$(dirname "$0")/..}/test/sim/seeds
+status=0
+
+while read -r seed rest; do
+	case $seed in '' | \#*) continue ;; esac
+	"$sim" -q -s "$seed" >sim.out 2>&1 || {
+		echo "seed $seed, which failed once ($rest):"
+		cat sim.out
+		status=1
+	}
+done <"$kept"
+"$sim" -q -s 1 -n "$seeds" || status=1
+"$sim" -q -s 1000 -n 5 --twice || status=1
+rm -f sim.out
+exit $status
