@@ -78,6 +78,8 @@ void broker_stop(struct broker *b)
 	b->stopping = true;
 	if (b->shard)
 		shard_stop(b);
+	else
+		control_stop(b);
 }
 
 /* What is with thread 0 ends there. */

@@ -323,6 +323,13 @@ int control_open(struct broker *b)
 	return 0;
 }
 
+/* Who waits for something to be agreed on does not any more. */
+void control_stop(struct broker *b)
+{
+	coordinator_role(b, false);
+	proposals_stop(b);
+}
+
 void control_close(struct broker *b)
 {
 	struct control *c = b->control;

@@ -32,6 +32,7 @@ struct control {
 };
 
 int control_open(struct broker *b) must_use;
+void control_stop(struct broker *b);
 void control_close(struct broker *b);
 
 /* ---- requests that need the quorum leader (forward.c) -------------------- */

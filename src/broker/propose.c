@@ -93,3 +93,14 @@ void proposals_dropped(struct broker *b, uint64_t cookie,
 
 	end(b, cookie, &p);
 }
+
+/* What is asked for meanwhile stays: nobody is left who could mind. */
+void proposals_stop(struct broker *b)
+{
+	for (size_t n = map_count(&b->proposals->waiting); n > 0; n--) {
+		struct map_iter i = map_first(&b->proposals->waiting);
+
+		if (i.at)
+			proposals_dropped(b, get_be64(i.key), true);
+	}
+}

@@ -21,7 +21,9 @@ typedef void proposed_fn(struct broker *b, void *ctx, const struct proposed *p);
 
 struct proposals;
 struct proposals *proposals_new(void);
-void proposals_free(struct proposals *p); /* done is not called any more */
+void proposals_free(struct proposals *p);
+/* The end of the thread: all that wait are told that it may still commit. */
+void proposals_stop(struct broker *b); /* done is not called any more */
 
 /* One of command.schema's commands of the half that is named. done may be
  * NULL; it may be called before these return. */

@@ -93,6 +93,8 @@ void node_close(struct node *n, int status)
 	wheel_disarm(&n->join);
 	close_listeners(n);
 	peers_close(&n->peers);
+	if (n->threads[0].broker) /* those who wait there are told now */
+		broker_stop(n->threads[0].broker);
 	for (int i = 1; i < n->threads_n; i++)
 		thread_stop(&n->threads[i]);
 }

@@ -177,14 +177,23 @@ static struct conn *find(struct world *w, uint64_t id)
 	return map_find_i64(&w->conns, (int64_t)id);
 }
 
-/* Frees it when nobody and nothing is left that knows it. */
-static void let_go(struct conn *c)
+static void free_if_over(struct conn *c)
 {
 	if (c->client_open || c->server_open || c->refs)
 		return;
 	map_remove_i64(&c->w->conns, (int64_t)c->id);
 	mem_free(c->slots);
 	mem_free(c);
+}
+
+/* One event less knows it; freed when nobody and nothing is left that does. */
+static void let_go(struct conn *c)
+{
+	int owner = estate_enter(0);
+
+	c->refs--;
+	free_if_over(c);
+	estate_enter(owner);
 }
 
 struct conn *conn_new(struct world *w, int from, int to, int thread)
@@ -221,7 +230,6 @@ static void client_hears_end(struct world *w, void *ctx, bool alive)
 	struct conn *c = ctx;
 
 	(void)w;
-	c->refs--;
 	if (alive && c->client_open) {
 		c->client_open = false;
 		if (c->link)
@@ -229,7 +237,6 @@ static void client_hears_end(struct world *w, void *ctx, bool alive)
 		else
 			c->to_client.on_closed(c->to_client.ctx);
 	}
-	estate_enter(0);
 	let_go(c);
 }
 
@@ -238,12 +245,10 @@ static void server_hears_end(struct world *w, void *ctx, bool alive)
 	struct conn *c = ctx;
 
 	(void)w;
-	c->refs--;
 	if (alive && c->server_open) {
 		c->server_open = false;
 		drop_answers(c);
 	}
-	estate_enter(0);
 	let_go(c);
 }
 
@@ -277,7 +282,7 @@ static void close_here(struct conn *c)
 	owner = estate_enter(0);
 	if (c->client_open && !c->stuck_back)
 		tell_client_end(c);
-	let_go(c);
+	free_if_over(c);
 	estate_enter(owner);
 }
 
@@ -288,7 +293,7 @@ void conn_leave(struct conn *c)
 	c->client_open = false;
 	if (c->server_open)
 		tell_server_end(c);
-	let_go(c);
+	free_if_over(c);
 	estate_enter(owner);
 }
 
@@ -310,16 +315,16 @@ static void answer_arrives(struct world *w, void *ctx, bool alive)
 	int32_t correlation;
 	int owner;
 
-	c->refs--;
 	if (alive && c->client_open)
 		frame = mem_dup(a.frame.p, a.frame.n);
 	owner = estate_enter(0);
 	buf_fini(&a.frame);
 	mem_free(ctx);
-	let_go(c);
 	estate_enter(owner);
-	if (!frame)
+	if (!frame) {
+		let_go(c);
 		return;
+	}
 	r = reader_of(frame, a.frame_n);
 	fold(w, hash64(frame, a.frame_n, 0), c->id);
 	if (!frame_read_response(&r, a.key, a.version, &correlation))
@@ -331,6 +336,7 @@ static void answer_arrives(struct world *w, void *ctx, bool alive)
 		c->to_client.on_answer(c->to_client.ctx, a.key, a.version,
 				       correlation, &r);
 	mem_free(frame);
+	let_go(c);
 }
 
 /* The frame with its holes filled from the log; false: the disk refused. */
@@ -388,7 +394,6 @@ static void write_out(struct world *w, void *ctx, bool alive)
 	struct sim_thread *t;
 	struct request *rq;
 
-	c->refs--;
 	c->writing = false;
 	if (!alive) {
 		let_go(c);
@@ -412,7 +417,6 @@ static void write_out(struct world *w, void *ctx, bool alive)
 		if (close)
 			close_here(c);
 	}
-	estate_enter(0);
 	let_go(c);
 }
 
@@ -498,7 +502,6 @@ static void request_arrives(struct world *w, void *ctx, bool alive)
 	struct request *rq = NULL;
 	int owner;
 
-	c->refs--;
 	if (alive && c->server_open &&
 	    node_of(w, c->to)->threads[c->thread].broker) {
 		fold(w, hash64(s->frame.p, s->frame.n, 0), c->id);
@@ -507,10 +510,10 @@ static void request_arrives(struct world *w, void *ctx, bool alive)
 	owner = estate_enter(0);
 	buf_fini(&s->frame);
 	mem_free(s);
-	let_go(c);
 	estate_enter(owner);
 	if (rq)
 		handle(c, rq);
+	let_go(c);
 }
 
 void conn_send(struct conn *c, const uint8_t *frame, size_t n)
@@ -588,7 +591,6 @@ void world_reset(struct world *w, int a, int b)
 			tell_client_end(c);
 		if (c->server_open)
 			tell_server_end(c);
-		c->refs--;
 		let_go(c);
 	}
 	for (int k = 0; k < 2; k++) {
@@ -613,14 +615,14 @@ void net_node_died(struct node *n)
 			c->first = c->next;
 			if (c->client_open)
 				tell_client_end(c);
-			let_go(c);
+			free_if_over(c);
 		} else if (c->from == n->id && c->client_open) {
 			c->client_open = false;
 			c->link = NULL;
 			c->was_link = true;
 			if (c->server_open)
 				tell_server_end(c);
-			let_go(c);
+			free_if_over(c);
 		}
 	}
 	links_forget(n);
@@ -672,7 +674,6 @@ void net_fini(struct world *w)
 	for (struct map_iter i = map_first(&w->conns); i.at; map_next(&i)) {
 		struct conn *c = i.value;
 
-		assert(!c->refs);
 		mem_free(c->slots);
 		mem_free(c);
 	}

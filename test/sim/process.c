@@ -78,6 +78,8 @@ void node_die(struct node *n, enum world_death how)
 	world_note(w, "node %d is dead (%s)", n->id,
 		   how == DEATH_POWER ? "power" : how == DEATH_KILL ? "killed"
 								   : "stopped");
+	if (how == DEATH_POWER && w->config.on_power)
+		w->config.on_power(w->config.ctx);
 	net_node_died(n);
 	faulty_crash(n->disk, how == DEATH_POWER
 				      ? crashes[world_below(w, 3)]
@@ -521,6 +523,7 @@ static void close_node(struct node *n)
 	if (n->state == NODE_CLOSING)
 		return;
 	n->state = NODE_CLOSING;
+	broker_stop(n->threads[0].broker);
 	net_close_conns(n);
 	for (int i = 1; i <= n->w->config.shards; i++) {
 		broker_stop(n->threads[i].broker);
@@ -531,7 +534,7 @@ static void close_node(struct node *n)
 
 static bool are_idle(const struct node *n)
 {
-	if (n->jobs_out)
+	if (n->jobs_out || !list_empty(&n->threads[0].letters))
 		return false;
 	for (int i = 1; i <= n->w->config.shards; i++)
 		if (!list_empty(&n->threads[i].letters) ||
@@ -682,7 +685,7 @@ void world_pause(struct world *w, int node, int64_t us)
 		return;
 	w->counts.pauses++;
 	world_note(w, "node %d is stopped for %" PRId64 " us", node, us);
-	n->paused_until_us = w->now_us + us;
+	n->paused_until_us = max_of(n->paused_until_us, w->now_us + us);
 }
 
 void world_step_clock(struct world *w, int node, int64_t wall_ms)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "actor.h"
+#include "estate.h"
 #include "run.h"
 #include "verdict.h"
 
@@ -75,6 +76,15 @@ static void draw_settings(struct run *r)
 	r->settings[r->settings_n] = NULL;
 }
 
+static void on_power(void *ctx)
+{
+	struct run *r = ctx;
+	int owner = estate_enter(0);
+
+	history_cut(&r->h, world_now_us(r->w));
+	estate_enter(owner);
+}
+
 static void draw(struct run *r)
 {
 	const struct run_config *c = r->config;
@@ -88,7 +98,8 @@ static void draw(struct run *r)
 		.nodes = c->nodes ? c->nodes : nodes[below(r, 10)],
 		.shards = 1 + (int)below(r, 3),
 		.clients = actors_ends(&r->ac),
-		.settings = r->settings, .loud = c->loud };
+		.settings = r->settings, .loud = c->loud,
+		.ctx = r, .on_power = on_power };
 	r->fc = (struct faults_config){ .seed = prng_next(&r->prng),
 					.kinds = c->kinds,
 					.calm = !c->kinds || chance(r, 3) };

@@ -36,6 +36,8 @@ struct world_config {
 	/* "name=value" settings of every node; NULL ends the list */
 	const char *const *settings;
 	bool loud;   /* trace lines of the nodes to stderr */
+	void *ctx;
+	void (*on_power)(void *ctx); /* a node is about to lose power; or NULL */
 };
 
 /* Faults of the whole network; per cent unless said otherwise. */
