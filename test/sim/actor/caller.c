@@ -32,6 +32,7 @@ void caller_init(struct caller *c, struct actors *a, const char *role, int i)
 		c->lines[n].node = n;
 		list_init(&c->lines[n].calls);
 	}
+	caller_map_init(c);
 	caller_pick_versions(c);
 }
 
