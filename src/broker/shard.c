@@ -240,6 +240,22 @@ static void go_topic(struct broker *b, struct hosted_topic *t)
 
 /* ---- assignment ---------------------------------------------------------- */
 
+/*
+ * As the agreed log is heard again after a start, it first says what a process
+ * before this one was given to lead. That epoch began where its log ended,
+ * which may not be where this log ends now: it must not begin a second time.
+ * The registration takes all of it away.
+ */
+static bool is_of_a_predecessor(const struct broker *b,
+				const struct partition *p)
+{
+	const struct broker_info *self =
+		cluster_broker(b->cluster, b->node->id);
+
+	return p->leader == b->node->id && self &&
+	       !uuid_eq(self->incarnation, b->node->incarnation);
+}
+
 static void assign(struct broker *b, struct hosted *h,
 		   const struct partition *p)
 {
@@ -257,7 +273,7 @@ static void assign(struct broker *b, struct hosted *h,
 					   p->replicas.n),
 	};
 
-	if (!h->replica)
+	if (!h->replica || is_of_a_predecessor(b, p))
 		return;
 	if (p->replicas.n > (int32_t)countof(eligible))
 		e = mem_alloc((size_t)p->replicas.n * sizeof(*e));

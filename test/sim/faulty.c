@@ -239,18 +239,17 @@ static int d_sync_dir(struct disk *d, const char *path)
 }
 
 struct listing {
-	void (*each)(void *ctx, const char *name, bool is_dir);
-	void *ctx;
+	struct buf names; /* of the node, which may die while they are read */
 	int owner;
 };
 
-/* What is called back is the node's. */
 static void list_one(void *ctx, const char *name, bool is_dir)
 {
 	struct listing *l = ctx;
 	int world = estate_enter(l->owner);
 
-	l->each(l->ctx, name, is_dir);
+	buf_put_u8(&l->names, is_dir);
+	buf_put(&l->names, name, strlen(name) + 1);
 	estate_enter(world);
 }
 
@@ -259,11 +258,18 @@ static int d_list(struct disk *d, const char *path,
 		  void *ctx)
 {
 	struct faulty *fa = of(d);
-	struct listing l = { each, ctx, enter(fa) };
+	struct listing l = { .owner = enter(fa) };
 	int rc = is_dead(fa) ? -EIO : INNER(fa)->ops->list(INNER(fa), path,
 							   list_one, &l);
 
 	estate_enter(l.owner);
+	for (size_t at = 0; at < l.names.n;) {
+		const char *name = (const char *)l.names.p + at + 1;
+
+		each(ctx, name, l.names.p[at]);
+		at += 2 + strlen(name);
+	}
+	buf_fini(&l.names);
 	return rc;
 }
 

@@ -541,6 +541,15 @@ static bool are_idle(const struct node *n)
 	return true;
 }
 
+/* Of those whose thread has ended before. */
+static void drop_answers(struct sim_thread *t)
+{
+	struct list *l;
+
+	while ((l = list_pop(&t->answers)))
+		request_free(list_entry(l, struct request, link));
+}
+
 /* Thread 0 ends last and takes the process with it. */
 static void finish(struct world *w, void *ctx, bool alive)
 {
@@ -569,6 +578,8 @@ static void finish(struct world *w, void *ctx, bool alive)
 				strerror(-rc));
 	quorum_close(n->quorum);
 	n->quorum = NULL;
+	for (int i = 0; i <= w->config.shards; i++)
+		drop_answers(&n->threads[i]);
 	if (estate_bytes(n->id) && !n->failed)
 		world_violation(w, "node %d stopped, and %zu bytes were not "
 				"freed", n->id, estate_bytes(n->id));

@@ -154,9 +154,15 @@ static bool is_settled(void *ctx)
 
 static void stuck(struct run *r, const char *phase)
 {
-	if (!world_verdict(r->w))
-		world_violation(r->w, "stuck: %s: %s", phase,
-				actors_waiting(r->actors));
+	struct buf b = { 0 };
+
+	if (world_verdict(r->w))
+		return;
+	world_dump(r->w, &b);
+	world_violation(r->w, "stuck: %s: %s\n%.*s", phase,
+			actors_waiting(r->actors), (int)min_of(b.n, (size_t)700),
+			buf_c(&b));
+	buf_fini(&b);
 }
 
 static bool begin(struct run *r)

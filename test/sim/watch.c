@@ -280,7 +280,8 @@ static void check_leader(struct watch *x, struct node *n, struct hosted *h,
 	c->epoch = max_of(c->epoch, r->leader_epoch);
 }
 
-static void check_hosted(struct watch *x, struct node *n, struct hosted *h)
+static void check_hosted(struct watch *x, struct node *n,
+			 const struct broker *b, struct hosted *h)
 {
 	const struct replica *r = h->replica;
 	struct canon *c = canon_of(x, h);
@@ -309,7 +310,8 @@ static void check_hosted(struct watch *x, struct node *n, struct hosted *h)
 				s->start, start);
 	if (r->high_watermark != s->hw) {
 		check_content(x, n, h, c, s);
-		if (r->role == REPLICA_LEADER)
+		/* without a lease its view of the cluster may be old */
+		if (r->role == REPLICA_LEADER && broker_has_lease(b))
 			check_isr(x, n, h, c);
 		c->committed = max_of(c->committed, r->high_watermark);
 	}
@@ -337,7 +339,7 @@ void watch_turn(struct watch *x, struct sim_thread *t)
 			struct hosted *h = topic->at[p];
 
 			if (h && h->replica && h->log && !log_error(h->log))
-				check_hosted(x, n, h);
+				check_hosted(x, n, t->broker, h);
 		}
 	}
 	faulty_quiet(n->disk, false);
@@ -381,4 +383,56 @@ void watch_free(struct watch *x)
 	map_fini(&x->canons);
 	map_fini(&x->terms);
 	mem_free(x);
+}
+
+/* ---- for people ---------------------------------------------------------- */
+
+static void dump_on(struct world *w, struct node *n,
+		    const struct partition *p, struct buf *out)
+{
+	int i = broker_shard_of(p->topic->id, p->index, w->config.shards);
+	struct broker *b = n->threads[i].broker;
+	const struct hosted *h = b && b->copy
+		? hosted_find(b, (struct partition_id){ p->topic->id,
+							p->index })
+		: NULL;
+
+	buf_printf(out, "  node %d: ", n->id);
+	if (!h || !h->replica) {
+		buf_printf(out, "no replica\n");
+		return;
+	}
+	replica_dump(h->replica, out);
+	buf_printf(out, " lease=%d log=%" PRId64 "..%" PRId64 " durable=%"
+		   PRId64 " error=%d\n", broker_has_lease(b),
+		   log_start(h->log), log_end(h->log), log_durable_end(h->log),
+		   log_error(h->log));
+}
+
+void world_dump(struct world *w, struct buf *out)
+{
+	int leader = world_quorum_leader(w);
+	const struct cluster *c = leader ? world_cluster(w, leader) : NULL;
+
+	if (!c) {
+		buf_printf(out, "no quorum leader\n");
+		return;
+	}
+	for (struct map_iter i = map_first(&c->topics); i.at; map_next(&i)) {
+		const struct topic *t = i.value;
+
+		for (int32_t k = 0; k < t->partitions_n; k++) {
+			const struct partition *p = &t->partitions[k];
+
+			if (p->leader >= 0 && p->isr.n == p->replicas.n)
+				continue;
+			buf_printf(out, "%s-%d leader=%d epoch=%d isr=%d of %d"
+				   "\n", t->name, (int)k, (int)p->leader,
+				   (int)p->leader_epoch, (int)p->isr.n,
+				   (int)p->replicas.n);
+			for (int32_t r = 0; r < p->replicas.n; r++)
+				dump_on(w, node_of(w, p->replicas.v[r]), p,
+					out);
+		}
+	}
 }

@@ -159,6 +159,9 @@ void world_violation(struct world *w, const char *fmt, ...) printf_like(2, 3);
 const char *world_verdict(const struct world *w); /* NULL: nothing so far */
 /* A line of the story, when it is loud or the story is wanted. */
 void world_note(struct world *w, const char *fmt, ...) printf_like(2, 3);
+/* Every partition whose replicas are not all in sync, and what each node
+ * thinks of it: a line each. */
+void world_dump(struct world *w, struct buf *out);
 uint64_t world_hash(const struct world *w);
 
 struct world_counts {

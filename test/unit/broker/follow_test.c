@@ -278,3 +278,23 @@ TEST(a_leader_that_is_gone_is_asked_ever_more_seldom)
 	ck_assert_int_ge(r.nodes[1].asks_n - before, 4);
 	rig_fini(&r);
 }
+
+/*
+ * What the agreed log says of the process before this one: with its epoch
+ * begun anew at the end of a log that lost its tail, nothing that the next
+ * leader sends would ever fit (found by the simulator: seed 28 of the day).
+ */
+TEST(what_a_predecessor_led_is_not_led_again)
+{
+	rig_init(&r, 2, 1, NULL);
+	rig_topic(&r, "before", "1,2", NULL);
+	ck_assert_ptr_nonnull(strstr(rig_replica(&r, 1, "before", 0),
+				     "leader leader=1"));
+	r.nodes[0].info.incarnation.b[0] = 77; /* another process */
+	rig_topic(&r, "after", "1,2", NULL);
+	ck_assert_ptr_null(strstr(rig_replica(&r, 1, "after", 0),
+				  "leader leader=1"));
+	ck_assert_ptr_nonnull(strstr(rig_replica(&r, 2, "after", 0),
+				     "follower leader=1"));
+	rig_fini(&r);
+}

@@ -504,6 +504,7 @@ static void fill_info(struct rig_node *n, int i, const char *set)
 		n->settings.sources[setting_find(name) - settings] = "flag";
 	}
 	n->info = (struct node_info){
+		.incarnation = { .b = { (uint8_t)(i + 1) } },
 		.id = i + 1, .shards = n->rig->shards,
 		.listeners = &n->listener, .listeners_n = 1,
 		.peer_host = "peer", .peer_port = 9191 + i, .rack = racks[i],
