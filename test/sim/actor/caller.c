@@ -112,6 +112,7 @@ static void on_closed(void *ctx)
 	struct caller_line *l = ctx;
 
 	l->conn = NULL;
+	cast_notice(l->caller->a);
 	l->caller->a->n.broken++;
 	line_lost(l);
 }
@@ -144,9 +145,14 @@ static void on_answer(void *ctx, int16_t key, int16_t version,
 	k = list_entry(l->calls.next, struct call, link);
 	if (k->correlation != correlation || k->key != key ||
 	    k->version != version) {
-		world_violation(w, "%s: answers come out of order", c->name);
+		world_violation(w,
+				"%s: node %d answers API %d v%d, number %d; API "
+				"%d v%d, number %d is waited for",
+				c->name, l->node, key, version, correlation,
+				k->key, k->version, k->correlation);
 		return;
 	}
+	cast_notice(c->a);
 	c->a->n.answers++;
 	arena_reset(&c->arena);
 	body = arena_zalloc(&c->arena, api->response->size);

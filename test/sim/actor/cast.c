@@ -18,6 +18,16 @@ int64_t cast_wall_ms(const struct actors *a)
 	return INT64_C(1700000000000) + cast_now_ms(a);
 }
 
+void cast_notice(struct actors *a)
+{
+	int64_t cuts = world_counts(a->w).power_cuts;
+
+	if (cuts == a->power_cuts)
+		return;
+	a->power_cuts = cuts;
+	history_cut(a->h, world_now_us(a->w));
+}
+
 static void plan_tick(struct actors *a);
 
 static void on_tick(void *ctx)
@@ -29,6 +39,7 @@ static void on_tick(void *ctx)
 	if (now < a->tick_ms)
 		return; /* an earlier one was planned later, and came */
 	a->tick_ms = INT64_MAX;
+	cast_notice(a);
 	wheel_advance(a->wheel, now);
 	plan_tick(a);
 }

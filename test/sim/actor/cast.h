@@ -50,6 +50,7 @@ struct actors {
 	uint64_t next_value;
 	int64_t next_identity; /* of producers in the history */
 	int next_end, ends;
+	int64_t power_cuts; /* those that the history knows */
 	bool damage[WORLD_NODES_MAX + 1];
 
 	struct producer **producers;
@@ -64,6 +65,8 @@ struct actors {
 	char waiting[96];
 };
 
+/* Before anything new goes into the history: whether power was lost. */
+void cast_notice(struct actors *a);
 int64_t cast_now_ms(const struct actors *a);
 int64_t cast_wall_ms(const struct actors *a); /* for records */
 void cast_arm(struct actors *a, struct timer *t, int64_t in_ms);
