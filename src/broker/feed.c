@@ -61,8 +61,8 @@ static void set(struct broker *b, struct feed_slot *s,
 	s->max_bytes = c->max_bytes;
 	s->current_epoch = c->current_epoch;
 	s->last_epoch = c->last_epoch;
-	if (!s->hosted)
-		attach(b, s);
+	if (!s->hosted || s->progress)
+		attach(b, s); /* who spoke last stands last: feed_start_of */
 	make_ready(s);
 	if (s->hosted && !list_empty(&s->hosted->start_waits))
 		hosted_touch(s->hosted);
@@ -85,16 +85,19 @@ static void apply_changes(struct broker *b, struct feed_part *p)
 	p->changes_n = 0;
 }
 
+/* By the session that it used last: one that it has left is still there. */
 int64_t feed_start_of(const struct hosted *h, int32_t node)
 {
+	int64_t start = -1;
+
 	list_each (l, &h->followers, safe) {
 		struct feed_slot *s =
 			list_entry(l, struct feed_slot, at_hosted);
 
 		if (s->feed->peer == node)
-			return s->log_start;
+			start = s->log_start;
 	}
-	return -1;
+	return start;
 }
 
 /* ---- one look ------------------------------------------------------------ */

@@ -540,6 +540,11 @@ bool faults_lose_synced(const struct faults *f)
 	       is_on(f, FAULT_WRITE);
 }
 
+bool faults_damage_reads(const struct faults *f)
+{
+	return is_on(f, FAULT_ROT) || is_on(f, FAULT_LIE);
+}
+
 void faults_begin(struct faults *f)
 {
 	f->on = true;

@@ -685,6 +685,7 @@ void world_pause(struct world *w, int node, int64_t us)
 		return;
 	w->counts.pauses++;
 	world_note(w, "node %d is stopped for %" PRId64 " us", node, us);
+	/* never shorter: what waits would come after what is sent later */
 	n->paused_until_us = max_of(n->paused_until_us, w->now_us + us);
 }
 

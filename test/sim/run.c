@@ -288,6 +288,8 @@ void run_seed(const struct run_config *c, struct run_result *result)
 		r->ac.min_insync = 2;
 	history_init(&r->h);
 	r->actors = actors_new(r->w, &r->h, &r->ac);
+	for (int i = 1; faults_damage_reads(r->faults) && i <= r->wc.nodes; i++)
+		actors_allow_damage(r->actors, i);
 	describe(r);
 	run_through(r);
 	conclude(r);

@@ -192,7 +192,8 @@ static void done(struct admin *d, enum history_outcome o)
 		cast_arm(a, &d->next, cast_below(a, 120000 / a->c.admin));
 }
 
-/* Answers that say: it is done already, by a try whose answer was lost. */
+/* Answers that say: it is done already, by a try whose answer was lost; or
+ * the broker tried it twice, after its own connection broke. */
 static bool is_done_before(const struct admin *d, int16_t code)
 {
 	switch (d->deed) {
@@ -226,11 +227,14 @@ static bool is_refused(const struct admin *d, int16_t code)
 void admin_told(struct admin *d, int16_t code, bool lost)
 {
 	struct actors *a = d->a;
-	bool again = d->tries++ > 0;
 
+	d->tries++;
+	if (lost || code)
+		world_note(a->w, "admin: deed %d on %s: %s", (int)d->deed,
+			   topic(d)->name, lost ? "lost" : kerr_name(code));
 	if (!lost)
 		cast_count_error(a, code);
-	if (!lost && (code == K_NONE || (again && is_done_before(d, code)))) {
+	if (!lost && (code == K_NONE || is_done_before(d, code))) {
 		done(d, HISTORY_OK);
 		return;
 	}

@@ -101,7 +101,7 @@ static void ask_create(struct admin *d)
 	q.configs_n = n;
 	rq.topics = &q;
 	rq.topics_n = 1;
-	rq.timeout_ms = 5000;
+	rq.timeout_ms = 3000;
 	ask(d, caller_any(&d->caller), API_CREATE_TOPICS, &rq);
 }
 
@@ -118,7 +118,7 @@ static void ask_delete(struct admin *d)
 	rq.topics_n = 1;
 	rq.topic_names = names;
 	rq.topic_names_n = 1;
-	rq.timeout_ms = 5000;
+	rq.timeout_ms = 3000;
 	ask(d, caller_any(&d->caller), API_DELETE_TOPICS, &rq);
 }
 
@@ -135,7 +135,7 @@ static void ask_extend(struct admin *d)
 	q.assignments_n = -1;
 	rq.topics = &q;
 	rq.topics_n = 1;
-	rq.timeout_ms = 5000;
+	rq.timeout_ms = 3000;
 	ask(d, caller_any(&d->caller), API_CREATE_PARTITIONS, &rq);
 }
 
@@ -181,7 +181,7 @@ static void ask_cut(struct admin *d)
 	q.partitions_n = 1;
 	rq.topics = &q;
 	rq.topics_n = 1;
-	rq.timeout_ms = 5000;
+	rq.timeout_ms = 3000;
 	ask(d, at->leader, API_DELETE_RECORDS, &rq);
 }
 
@@ -198,7 +198,7 @@ static void ask_elect(struct admin *d)
 	q.partitions_n = 1;
 	rq.topic_partitions = &q;
 	rq.topic_partitions_n = 1;
-	rq.timeout_ms = 5000;
+	rq.timeout_ms = 3000;
 	ask(d, caller_any(&d->caller), API_ELECT_LEADERS, &rq);
 }
 

@@ -32,6 +32,7 @@ void caller_init(struct caller *c, struct actors *a, const char *role, int i)
 		c->lines[n].node = n;
 		list_init(&c->lines[n].calls);
 	}
+	caller_map_init(c);
 	caller_pick_versions(c);
 }
 
@@ -143,7 +144,11 @@ static void on_answer(void *ctx, int16_t key, int16_t version,
 	k = list_entry(l->calls.next, struct call, link);
 	if (k->correlation != correlation || k->key != key ||
 	    k->version != version) {
-		world_violation(w, "%s: answers come out of order", c->name);
+		world_violation(w,
+				"%s: node %d answers API %d v%d, number %d; API "
+				"%d v%d, number %d is waited for",
+				c->name, l->node, key, version, correlation,
+				k->key, k->version, k->correlation);
 		return;
 	}
 	c->a->n.answers++;

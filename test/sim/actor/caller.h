@@ -110,6 +110,7 @@ int caller_any(struct caller *c); /* some node */
 void caller_pick_versions(struct caller *c);
 
 /* caller_map.c */
+void caller_map_init(struct caller *c);
 void caller_map_fini(struct caller *c);
 void caller_watch(struct caller *c); /* begins to look every few seconds */
 void caller_doubt(struct caller *c); /* what it believes led to an error */

@@ -14,14 +14,12 @@ void caller_map_fini(struct caller *c)
 	c->sights_n = 0;
 	c->looking = false;
 	c->doubting = false;
-	if (c->look.on_fire)
-		wheel_disarm(&c->look);
+	wheel_disarm(&c->look);
 }
 
 void caller_quiet(struct caller *c)
 {
-	if (c->look.on_fire)
-		wheel_disarm(&c->look);
+	wheel_disarm(&c->look);
 }
 
 static struct sight *sight_get(struct caller *c, int topic)
@@ -150,9 +148,13 @@ static void on_look(struct timer *t)
 		look(c);
 }
 
-void caller_watch(struct caller *c)
+void caller_map_init(struct caller *c)
 {
 	timer_init(&c->look, on_look);
+}
+
+void caller_watch(struct caller *c)
+{
 	cast_arm(c->a, &c->look, 1);
 }
 

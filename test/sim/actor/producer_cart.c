@@ -73,6 +73,7 @@ static bool is_certain(int16_t code)
 	case K_NOT_ENOUGH_REPLICAS:
 	case K_MESSAGE_TOO_LARGE:
 	case K_RECORD_LIST_TOO_LARGE:
+	case K_INVALID_TIMESTAMP:
 	case K_OUT_OF_ORDER_SEQUENCE_NUMBER:
 	case K_UNKNOWN_PRODUCER_ID:
 	case K_INVALID_PRODUCER_EPOCH:
@@ -147,6 +148,7 @@ static void parcel_told(struct producer *p, struct parcel *x, int16_t code,
 		break;
 	case K_MESSAGE_TOO_LARGE:
 	case K_RECORD_LIST_TOO_LARGE:
+	case K_INVALID_TIMESTAMP: /* the clock of the broker was moved */
 		give_up(p, x);
 		return;
 	case K_CORRUPT_MESSAGE:

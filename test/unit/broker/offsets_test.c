@@ -271,6 +271,26 @@ TEST(deletion_that_a_replica_does_not_follow_times_out)
 	rig_fini(&r);
 }
 
+/* The session of before is still there, with what it once said. */
+TEST(deletion_does_not_wait_for_a_session_that_a_replica_has_left)
+{
+	struct rig_call *c;
+
+	rig_init(&r, 2, 1, NULL);
+	rig_topic(&r, "t", "1,2", NULL);
+	rig_pass(&r, 20);
+	r.nodes[1].cut = true; /* its fetch breaks: it begins a new session */
+	rig_pass(&r, 700);
+	r.nodes[1].cut = false;
+	rig_pass(&r, 300);
+	produce("t", 0, 3);
+	c = delete_before(2);
+	rig_pass(&r, 20);
+	ck_assert_int_eq(deleted(c).error_code, 0);
+	ck_assert_int_eq(deleted(c).low_watermark, 2);
+	rig_fini(&r);
+}
+
 TEST(a_compacted_topic_loses_no_records_by_deletion)
 {
 	struct rig_call *c;
