@@ -219,7 +219,8 @@ struct log {
 	bool closed;    /* the last segment takes no more; roll on append */
 	bool sync_hold; /* became durable: a sync must end before acks move */
 	bool warming;
-	bool damaged; /* found so at a start; stays so */
+	bool damaged; /* found so at a start, or forsaken */
+	bool held;    /* one of store.held */
 	int64_t promised_end; /* durable_end in the checkpoint, for repair.c */
 	struct vouch vouched[2]; /* by the checkpoint on disk, and the next */
 	bool gone; /* deleted; lives until jobs let go */
@@ -239,6 +240,7 @@ struct log *log_new(struct store *s, struct str topic, struct uuid topic_id,
 		    int32_t partition, const struct log_settings *set);
 void log_free(struct log *l); /* drops its segments, touches no file */
 void log_fail(struct log *l, int error); /* offline for good */
+void log_release(struct log *l); /* the journal is not kept for it any more */
 struct segment *log_active(const struct log *l); /* NULL: none takes bytes */
 int log_roll(struct log *l, int64_t base, int64_t now_ms, struct segment **out)
 	must_use;
@@ -390,6 +392,8 @@ struct store {
 	uint64_t taken_frame;
 	struct list todo;       /* segments the cycle has yet to sync */
 	bool root_fresh;        /* a log's directory is not yet synced */
+	bool syncing;           /* a job of the cycle is in the pool */
+	int32_t held;           /* failed logs that the journal is kept for */
 	int64_t sweep_ms;       /* last look for what retention lets go */
 };
 enum { QUEUE_NONE, QUEUE_JOURNAL, QUEUE_SYNC, QUEUE_FILES };

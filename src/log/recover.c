@@ -148,10 +148,16 @@ struct walk {
 
 static bool is_aside(const char *name)
 {
+	static const char *const ends[] = { "-delete", "-stray", "-damaged" };
 	size_t n = strlen(name);
 
-	return (n > 7 && strcmp(name + n - 7, "-delete") == 0) ||
-	       (n > 6 && strcmp(name + n - 6, "-stray") == 0);
+	for (size_t i = 0; i < countof(ends); i++) {
+		size_t k = strlen(ends[i]);
+
+		if (n > k && strcmp(name + n - k, ends[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void each_dir(void *ctx, const char *name, bool is_dir)

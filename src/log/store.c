@@ -335,12 +335,14 @@ static int begin_anew(struct store *s, struct log *l)
 static int put_aside(struct store *s, struct log *l)
 {
 	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	int r;
 
 	log_dir_path(l, from);
 	renamed_path(s, l, "stray", to);
 	trace_warn("log", "a directory of another topic is moved aside",
 		   "from=%s to=%s", from, to);
-	return s->disk->ops->rename(s->disk, from, to);
+	r = s->disk->ops->rename(s->disk, from, to);
+	return r == -ENOENT ? 0 : r;
 }
 
 static void admit(struct store *s, struct log *l,
@@ -423,6 +425,25 @@ void store_checkpoint_written(struct store *s)
 	}
 }
 
+/* Its directory has another name now: only jobs and readers are left. */
+static void forget(struct store *s, struct log *l)
+{
+	map_remove(&s->by_dir, l->dir, strlen(l->dir));
+	if (l->vouched[0].end > 0 || l->vouched[1].end > 0)
+		bury(s, l);
+	list_remove(&l->link);
+	list_remove(&l->failed);
+	for (int32_t i = 0; i < l->seg_n; i++)
+		segment_abandon(l->seg[i]);
+	l->seg_n = 0;
+	l->gone = true;
+	l->owner = NULL;
+	list_push(&s->gone, &l->link);
+	log_release(l);
+	if (!l->jobs)
+		log_free(l);
+}
+
 void store_log_delete(struct store *s, struct log *l)
 {
 	struct doomed *d = mem_zalloc(sizeof(*d));
@@ -437,19 +458,39 @@ void store_log_delete(struct store *s, struct log *l)
 	} else {
 		mem_free(d);
 	}
-	map_remove(&s->by_dir, l->dir, strlen(l->dir));
-	if (l->vouched[0].end > 0 || l->vouched[1].end > 0)
-		bury(s, l);
-	list_remove(&l->link);
-	list_remove(&l->failed);
-	for (int32_t i = 0; i < l->seg_n; i++)
-		segment_abandon(l->seg[i]);
-	l->seg_n = 0;
-	l->gone = true;
-	l->owner = NULL;
-	list_push(&s->gone, &l->link);
-	if (!l->jobs)
-		log_free(l);
+	forget(s, l);
+}
+
+/*
+ * The new name is on disk before anything begins under the old one: a start
+ * must not take the damaged files for those of the new log, which has the same
+ * topic id.
+ */
+int store_log_set_aside(struct store *s, struct log *l)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	int r, gone;
+
+	assert(l->error);
+	log_dir_path(l, from);
+	renamed_path(s, l, "damaged", to);
+	gone = s->disk->ops->rename(s->disk, from, to);
+	if (gone && gone != -ENOENT)
+		return gone;
+	r = s->disk->ops->sync_dir(s->disk, LOG_ROOT);
+	if (r)
+		return r;
+	trace_warn("log", "a damaged log is set aside, to be copied anew",
+		   "log=%s error=\"%s\" kept=%s", l->dir, strerror(-l->error),
+		   gone ? "nothing" : to);
+	journal_forget(s, l);
+	forget(s, l);
+	return 0;
+}
+
+int store_error(const struct store *s)
+{
+	return s->journal.error;
 }
 
 void store_each_log(struct store *s, void (*each)(void *ctx, struct log *l),
