@@ -17,6 +17,7 @@
 
 #define LOG_PATH_MAX 400
 #define LOG_ROOT "log"
+#define LOG_NAME_KEEP 160 /* of a directory's name that gets a longer one */
 #define JOURNAL_ROOT "journal"
 #define METADATA_NAME "partition.metadata" /* as Kafka writes it */
 #define CUT_NAME "cut" /* see cut_note.c */

@@ -184,19 +184,60 @@ static void put_entry(const struct log *l, struct buf *out)
 	buf_fini(&one);
 }
 
+/* The log it was, or a name for what nobody knows more of. */
+static struct log *damaged_log(struct work *w)
+{
+	struct log_settings set = { .durable = true };
+	struct uuid none = { { 0 } };
+	int32_t partition;
+	struct str topic;
+
+	if (w->old)
+		return w->old;
+	if (!w->log && survey_split_name(w->dir, &topic, &partition))
+		w->log = log_new(w->r->store, topic,
+				 w->rl ? w->rl->topic_id : none, partition,
+				 &set);
+	return w->log;
+}
+
+static void say_damaged(const struct work *w)
+{
+	char file[32] = "";
+
+	if (w->bad_base >= 0)
+		snprintf(file, sizeof(file), "/%020" PRId64 ".log",
+			 w->bad_base);
+	trace_error("log", "a log is damaged",
+		    "file=" LOG_ROOT "/%s%s pos=%" PRId64 " why=\"%s\" end=%"
+		    PRId64 " vouched=%" PRId64, w->dir, file, w->bad_pos,
+		    w->why, w->log ? w->log->end : -1, w->bound);
+}
+
+/* Left as it is; what it had promised is remembered. */
 static void put_damaged(struct work *w, struct buf *out)
 {
-	struct log *l = w->old ? w->old : w->log;
+	struct log *l = damaged_log(w);
 	struct buf one = { 0 };
 
-	trace_error("log", "a log is damaged and stays offline",
-		    "log=%s end=%" PRId64 " vouched=%" PRId64, w->dir,
-		    w->log ? w->log->end : -1, w->bound);
+	if (!l)
+		return;
+	say_damaged(w);
 	l->damaged = true;
+	if (w->old)
+		l->durable_end = max_of(l->promised_end, l->end);
+	if (w->plan.n && w->plan.low == NONE)
+		l->durable_end = max_of(l->durable_end, survey_end(w));
 	checkpoint_put_log(&one, l);
 	checkpoint_put(out, one.p, one.n);
 	buf_fini(&one);
 	w->r->stats->logs_damaged++;
+}
+
+/* The node can do without this one log; anything else stops the start. */
+static bool is_damage(int error)
+{
+	return error == -EBADMSG || error == -EIO;
 }
 
 static int work_on(struct work *w, struct buf *out)
@@ -209,12 +250,17 @@ static int work_on(struct work *w, struct buf *out)
 	w->r->stats->logs++;
 	w->r->stats->logs_scanned++;
 	r = survey_log(w);
-	if (r == -EBADMSG)
-		w->damaged = true;
+	if (is_damage(r))
+		survey_blame(w, w->log->seg_n ?
+			     w->log->seg[w->log->seg_n - 1]->base : -1, -1,
+			     strerror(-r));
 	if (w->damaged) {
 		put_damaged(w, out);
 		return 0;
 	}
+	if (w->recheck)
+		trace_warn("log", "a log that was damaged is whole again",
+			   "log=%s end=%" PRId64, w->dir, w->log->end);
 	if (!r)
 		r = act(w);
 	if (!r)
@@ -265,9 +311,19 @@ int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 
 	w.rl = replay_find(r->replay, dir);
 	e = look_at(&w);
-	if (e || (w.place.missing && !w.rl)) {
-		/* nothing is there, or nothing can be said */
-	} else if ((w.old && w.old->damaged) || survey_is_untouched(&w)) {
+	w.recheck = w.old && w.old->damaged;
+	if (is_damage(e)) {
+		survey_blame(&w, -1, -1, strerror(-e));
+		put_damaged(&w, out);
+		e = 0;
+	} else if (e) {
+		/* nothing can be said */
+	} else if (w.place.missing && !w.rl) {
+		if (w.old && w.old->end > 0) {
+			survey_blame(&w, -1, -1, "the directory is missing");
+			put_damaged(&w, out);
+		}
+	} else if (!w.recheck && survey_is_untouched(&w)) {
 		checkpoint_put(out, known->entry.p, (size_t)known->entry.n);
 		r->stats->logs++;
 	} else {

@@ -64,6 +64,23 @@ static void evict(struct store *s)
 	}
 }
 
+/* The log knows of more bytes than there are: somebody took them away. */
+static int check_size(struct segment *g)
+{
+	int64_t size = g->disk->ops->size(g->file);
+	char path[LOG_PATH_MAX];
+
+	if (size >= g->size)
+		return 0;
+	close_file(g);
+	if (size < 0)
+		return (int)size;
+	segment_path(g, path);
+	trace_error("log", "a segment is too short", "file=%s bytes=%" PRId64
+		    " expected=%" PRIu32, path, size, g->size);
+	return -EBADMSG;
+}
+
 static int open_file(struct segment *g)
 {
 	char path[LOG_PATH_MAX];
@@ -80,7 +97,7 @@ static int open_file(struct segment *g)
 	list_push(&g->store->open, &g->lru);
 	g->store->open_n++;
 	if (!g->create)
-		return 0;
+		return check_size(g);
 	/* A leftover of that name is from before a crash that forgot it. */
 	error = g->disk->ops->truncate(g->file, 0);
 	if (error) {

@@ -14,11 +14,11 @@
 #include "log_internal.h"
 
 #define SWEEP_MS 5000
-#define NAME_KEEP 160 /* of a directory's name, before what is appended */
 
 struct doomed {
 	struct list link;
 	int64_t at_ms;
+	uint64_t frame; /* the journal says that the log is deleted */
 	char path[LOG_PATH_MAX];
 };
 
@@ -279,7 +279,7 @@ static void renamed_path(struct store *s, const struct log *l,
 
 	uuid_text(l->topic_id, id);
 	snprintf(out, LOG_PATH_MAX,
-		 LOG_ROOT "/%.*s.%s.%" PRIx64 ".%" PRIx64 "-%s", NAME_KEEP,
+		 LOG_ROOT "/%.*s.%s.%" PRIx64 ".%" PRIx64 "-%s", LOG_NAME_KEEP,
 		 l->dir, id, s->life, s->next_name++, suffix);
 }
 
@@ -345,6 +345,17 @@ static int put_aside(struct store *s, struct log *l)
 	return r == -ENOENT ? 0 : r;
 }
 
+static void bury(struct store *s, const struct log *l)
+{
+	uint64_t *until = map_find(&s->buried, l->dir, strlen(l->dir));
+
+	if (!until) {
+		until = mem_alloc(sizeof(*until));
+		map_put(&s->buried, l->dir, strlen(l->dir), until);
+	}
+	*until = s->checkpoint;
+}
+
 static void admit(struct store *s, struct log *l,
 		  const struct log_settings *set)
 {
@@ -375,13 +386,18 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 		return 0;
 	}
 	r = take_known(s, str_of(l->dir), &old);
-	known = !r && old && uuid_eq(old->topic_id, topic_id);
+	/* of some damaged logs not even the topic is known: it is this one */
+	known = !r && old &&
+		(uuid_eq(old->topic_id, topic_id) ||
+		 (old->damaged && uuid_is_zero(old->topic_id)));
 	if (known) {
 		log_free(l);
 		l = old;
+		l->topic_id = topic_id;
 	} else if (!r) {
 		if (old) {
 			r = put_aside(s, old);
+			bury(s, old); /* the checkpoint speaks of it */
 			log_free(old);
 		}
 		if (!r)
@@ -400,17 +416,6 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 	}
 	*out = l;
 	return 0;
-}
-
-static void bury(struct store *s, const struct log *l)
-{
-	uint64_t *until = map_find(&s->buried, l->dir, strlen(l->dir));
-
-	if (!until) {
-		until = mem_alloc(sizeof(*until));
-		map_put(&s->buried, l->dir, strlen(l->dir), until);
-	}
-	*until = s->checkpoint;
 }
 
 void store_checkpoint_written(struct store *s)
@@ -454,6 +459,7 @@ void store_log_delete(struct store *s, struct log *l)
 	journal_forget(s, l);
 	if (!s->disk->ops->rename(s->disk, from, d->path)) {
 		d->at_ms = s->now_ms + max_of(l->set.file_delete_delay_ms, 0);
+		d->frame = journal_last_frame(s);
 		list_push(&s->doomed, &d->link);
 	} else {
 		mem_free(d);
@@ -541,7 +547,7 @@ static void remove_doomed(struct store *s, bool all)
 	list_each(i, &s->doomed, safe) {
 		struct doomed *d = list_entry(i, struct doomed, link);
 
-		if (!all && d->at_ms > s->now_ms)
+		if (!all && (d->at_ms > s->now_ms || !journal_has(s, d->frame)))
 			continue;
 		list_remove(&d->link);
 		store_unlink(s, d->path, true);
@@ -635,10 +641,11 @@ int store_close(struct store *s)
 	if (!store_is_idle(s))
 		return -EBUSY;
 	s->stopping = s->closing = true;
-	remove_doomed(s, true);
 	r = s->journal.error ? s->journal.error : sync_all(s);
 	if (!r)
 		r = checkpoint_write_clean(s);
+	if (!r)
+		remove_doomed(s, true); /* no checkpoint knows of them */
 	store_free(s);
 	return r;
 }

@@ -179,8 +179,7 @@ int survey_metadata(struct work *w, struct uuid *id)
 	return 0;
 }
 
-/* TOPIC-PARTITION apart; false when it is no such name. */
-static bool split_name(const char *dir, struct str *topic, int32_t *partition)
+bool survey_split_name(const char *dir, struct str *topic, int32_t *partition)
 {
 	const char *dash = strrchr(dir, '-');
 	int64_t n;
@@ -191,6 +190,16 @@ static bool split_name(const char *dir, struct str *topic, int32_t *partition)
 	*topic = (struct str){ dir, (int32_t)(dash - dir) };
 	*partition = (int32_t)n;
 	return true;
+}
+
+void survey_blame(struct work *w, int64_t base, int64_t pos, const char *why)
+{
+	if (!w->damaged) {
+		w->why = why;
+		w->bad_base = base;
+		w->bad_pos = pos;
+	}
+	w->damaged = true;
 }
 
 /* ---- beginning ----------------------------------------------------------- */
@@ -228,7 +237,7 @@ static void find_bound(struct work *w)
 
 /*
  * Files the checkpoint knows of must be there below the bound, oldest ones
- * apart: those may have been let go since.
+ * apart: those may have been let go since, but not after a clean stop.
  */
 static void check_places(struct work *w)
 {
@@ -245,8 +254,8 @@ static void check_places(struct work *w)
 			continue;
 		if (g->base >= w->bound || !g->size)
 			continue; /* was not yet there for certain, or cut */
-		if (k > 0 || !w->place.n)
-			w->damaged = true;
+		if (k > 0 || !w->place.n || w->r->stats->clean)
+			survey_blame(w, g->base, -1, "a segment is missing");
 	}
 }
 
@@ -258,8 +267,21 @@ bool survey_is_untouched(struct work *w)
 	for (int32_t i = 0; i < w->place.n; i++) {
 		struct segment *g = w->old->seg[i];
 
-		if (g->base != w->place.base[i] || g->synced != g->size ||
-		    survey_file_size(g) != g->size)
+		if (g->base != w->place.base[i] || g->synced != g->size)
+			return false;
+	}
+	return survey_sizes_fit(w->old);
+}
+
+/* Every file the checkpoint knows is there, and as long as it says. */
+bool survey_sizes_fit(const struct log *old)
+{
+	struct disk *d = old->store->disk;
+	char path[LOG_PATH_MAX];
+
+	for (int32_t i = 0; i < old->seg_n; i++) {
+		segment_path(old->seg[i], path);
+		if (d->ops->size_of(d, path) != old->seg[i]->size)
 			return false;
 	}
 	return true;
@@ -276,7 +298,7 @@ struct log *survey_new_log(struct work *w)
 	struct log *l;
 	int32_t partition;
 
-	if (!split_name(w->dir, &topic, &partition))
+	if (!survey_split_name(w->dir, &topic, &partition))
 		return NULL;
 	if (w->old) {
 		id = w->old->topic_id;
@@ -378,7 +400,7 @@ static int take_last(struct work *w, struct segment *o)
 
 	if (size < 0)
 		return (int)size;
-	if (o->synced_next == w->bound && size >= o->synced) {
+	if (!w->recheck && o->synced_next == w->bound && size >= o->synced) {
 		g->size = o->synced;
 		g->next = o->synced_next;
 		g->max_ts = o->max_ts;
@@ -388,7 +410,8 @@ static int take_last(struct work *w, struct segment *o)
 	}
 	r = take_part(w, g, min_of(w->bound, o->next));
 	if (!r && g->next < min_of(w->bound, o->next) && !w->log->set.compact)
-		w->damaged = true;
+		survey_blame(w, o->base, g->size, size > g->size ?
+			     "no whole batch" : "the segment is too short");
 	return r;
 }
 
@@ -405,8 +428,8 @@ static int take_vouched(struct work *w)
 			break;
 		if (!o)
 			continue; /* gone before the checkpoint, by its names */
-		if (o->next <= w->bound && o->synced == o->size &&
-		    take_whole(w, o))
+		if (!w->recheck && o->next <= w->bound &&
+		    o->synced == o->size && take_whole(w, o))
 			continue;
 		if (w->log->seg_n &&
 		    w->log->seg[w->log->seg_n - 1]->base == base)
@@ -504,7 +527,8 @@ static int scan_segment(struct work *w, struct segment *g, int64_t limit)
 		return 1;
 	w->torn = true;
 	if (r < 0 && !is_torn_tail(w, g, size))
-		w->damaged = true;
+		survey_blame(w, g->base, g->size,
+			     "no whole batch, and whole ones behind it");
 	/* A batch that reaches into the next file's offsets had been cut. */
 	return r > 0 && s.batch.base_offset >= w->log->end &&
 	       batch_last_offset(&s.batch) >= limit;
@@ -590,13 +614,21 @@ static int64_t coming_end(struct work *w)
 	return max_of(w->log->end, survey_end(w));
 }
 
+static int64_t last_base(const struct work *w)
+{
+	const struct log *l = w->log;
+
+	return l->seg_n ? l->seg[l->seg_n - 1]->base : -1;
+}
+
 static void check_promise(struct work *w)
 {
 	int64_t end = coming_end(w);
 	int64_t promised = w->old ? w->old->promised_end : -1;
 
 	if (end < min_of(promised, w->plan.low) || end < w->bound)
-		w->damaged = true;
+		survey_blame(w, last_base(w), -1,
+			     "it ends before what was acknowledged");
 }
 
 /* ---- the door ------------------------------------------------------------ */
@@ -619,8 +651,8 @@ int survey_log(struct work *w)
 {
 	int r = 0;
 
-	check_places(w);
 	find_bound(w);
+	check_places(w);
 	if (!w->old || w->plan.restart != NONE)
 		find_beginning(w);
 	else if (!w->damaged)

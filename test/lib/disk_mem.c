@@ -238,6 +238,19 @@ static int create(struct disk_mem *m, struct found *at, bool is_dir)
 	return 0;
 }
 
+static int64_t mem_size_of(struct disk *d, const char *path)
+{
+	struct disk_mem *m = of(d);
+	struct found at;
+	int err = find(m, path, &at);
+
+	if (err)
+		return err;
+	if (!at.node)
+		return -ENOENT;
+	return at.node->is_dir ? -EISDIR : at.node->seen.size;
+}
+
 static int mem_open(struct disk *d, const char *path, int flags,
 		    struct file **out)
 {
@@ -449,6 +462,7 @@ static const struct disk_ops ops = {
 	.unlink = mem_unlink,
 	.mkdir = mem_mkdir,
 	.rmdir = mem_rmdir,
+	.size_of = mem_size_of,
 	.sync_dir = mem_sync_dir,
 	.list = mem_list,
 	.space = mem_space,
