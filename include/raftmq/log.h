@@ -190,10 +190,19 @@ struct log_slice {
 /*
  * Batches from the one containing offset on, only batches whose last offset
  * is < end, at most bytes_max, but at least one batch when one_at_least.
- * K_OFFSET_OUT_OF_RANGE outside [log_start, log_end].
  */
-enum kerr log_read(struct log *l, int64_t offset, int64_t end,
-		   int32_t bytes_max, bool one_at_least, struct log_slice *out);
+struct log_want {
+	int64_t offset, end;
+	int32_t bytes_max;
+	bool one_at_least;
+};
+/*
+ * K_OFFSET_OUT_OF_RANGE outside [log_start, log_end]. What this process has
+ * not written itself is checked (CRC, offsets) before it is given out, once;
+ * where it is damaged the log is offline: K_KAFKA_STORAGE_ERROR.
+ */
+enum kerr log_read(struct log *l, const struct log_want *want,
+		   struct log_slice *out);
 struct log_slice log_slice_hold(const struct log_slice *s); /* another ref */
 void log_slice_drop(struct log_slice *s);
 /* Bytes of a slice, for those who cannot sendfile; nowait as disk read. */

@@ -74,6 +74,12 @@ struct index_entry index_by_pos(const struct index *x, uint32_t pos);
 struct index_entry index_by_time(const struct index *x, int64_t ts);
 void index_cut(struct index *x, uint32_t pos);
 
+struct spot { /* the batch that begins at pos has this base offset */
+	int64_t base; /* of the segment */
+	int64_t offset;
+	uint32_t pos;
+};
+
 /* ---- segment.c: one file ------------------------------------------------- */
 
 struct segment {
@@ -89,6 +95,8 @@ struct segment {
 	uint32_t synced;  /* of them on disk for certain */
 	uint32_t started; /* writeback begun up to here */
 	uint32_t cuts; /* how often it was cut */
+	uint32_t sound_from, sound_to; /* written or checked in this life */
+	int64_t sound_next; /* offset at sound_to, unless that is the end */
 	int64_t synced_next; /* offset after the last synced batch */
 	int64_t first_ts, max_ts, created_ms;
 	bool trim;   /* the file is longer than size; cut it when none reads */
@@ -103,6 +111,13 @@ void segment_drop(struct segment *g);
 void segment_path(const struct segment *g, char out[LOG_PATH_MAX]);
 int segment_file(struct segment *g, struct file **out) must_use;
 int segment_write(struct segment *g, const void *p, size_t n) must_use;
+/*
+ * What is to be read from there on, up to stop: batches that this process has
+ * neither written nor checked are checked now, a stretch of them; *stop moves
+ * back to where it ends. -EBADMSG: damaged, and the trace says where.
+ */
+int segment_check(struct segment *g, const struct spot *from,
+		  struct spot *stop) must_use;
 /* Everything from pos (a batch's start, offset) on is forgotten. */
 int segment_cut(struct segment *g, uint32_t pos, int64_t offset) must_use;
 int segment_index(struct segment *g, bool nowait) must_use;
@@ -191,11 +206,6 @@ struct vouch { /* what a checkpoint says of a log, and what was cut since */
 	uint64_t checkpoint;
 	int64_t end, cut;
 	enum journal_kind kind; /* of the cut; 0: none */
-};
-struct spot { /* the batch that begins at pos has this base offset */
-	int64_t base; /* of the segment */
-	int64_t offset;
-	uint32_t pos;
 };
 #define LOG_RECENT 32 /* batches of the active segment */
 #define LOG_HINTS 4   /* where readers stopped */
