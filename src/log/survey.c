@@ -558,10 +558,22 @@ static bool is_known_file(struct work *w, int64_t base)
 	return known;
 }
 
+/* As far as retention and deletions had come, by the journal. */
+static int64_t journaled_start(const struct work *w)
+{
+	int64_t start = w->rl ? w->rl->start : 0;
+
+	for (int32_t i = 0; w->rl && i < w->rl->n; i++)
+		if (w->rl->v[i].kind == JOURNAL_START)
+			start = max_of(start, w->rl->v[i].a);
+	return start;
+}
+
 /*
  * Where a log begins that no checkpoint knows, or that was cleared. Its first
  * file may stand higher than the journal's first batch because retention let
- * the others go; or because it is from before, and then it counts for nothing.
+ * the others go; or because it is from before, or their names never reached the
+ * disk, and then it counts for nothing: the journal has all.
  */
 static void find_beginning(struct work *w)
 {
@@ -574,11 +586,22 @@ static void find_beginning(struct work *w)
 		w->file++;
 	base = w->file < w->place.n ? w->place.base[w->file] : expected;
 	if (base > expected && (w->plan.n || w->plan.closed_end) &&
-	    !is_known_file(w, base)) {
+	    ((w->plan.n && base > journaled_start(w)) ||
+	     !is_known_file(w, base))) {
 		w->file = w->place.n;
 		base = expected;
 	}
 	w->log->end = base == NONE ? 0 : base;
+}
+
+/*
+ * The first file stands behind what is vouched for and not let go: the names
+ * of those before it never reached the disk, but the journal has them.
+ */
+static bool lacks_front(const struct work *w, int64_t base)
+{
+	return w->old && w->plan.restart == NONE && w->plan.n &&
+	       !w->log->seg_n && base > max_of(w->bound, journaled_start(w));
 }
 
 static int scan_rest(struct work *w)
@@ -595,7 +618,7 @@ static int scan_rest(struct work *w)
 			r = scan_segment(w, g, limit);
 		if (r <= 0 || w->file == w->place.n || w->damaged)
 			return min_of(r, 0);
-		if (limit < l->end ||
+		if (limit < l->end || lacks_front(w, limit) ||
 		    (l->seg_n && limit > l->end && !l->set.compact))
 			return 0; /* a hole: the rest is not ours */
 		g = add_file(w, limit);

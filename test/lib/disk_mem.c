@@ -69,6 +69,8 @@ static int64_t mem_read(struct file *f, int64_t pos, void *p, size_t n,
 	if (check_alive(f))
 		return -EIO;
 	m->stats.reads++;
+	if (f->node->unreadable)
+		return -EIO;
 	if (nowait && prng_below(&m->prng, 100) < m->cold)
 		return -EAGAIN;
 	return (int64_t)disk_image_read(&f->node->seen, pos, p, n);
@@ -539,6 +541,16 @@ bool disk_mem_flip(struct disk_mem *m, const char *path, int64_t pos,
 
 	return !find(m, path, &at) && at.node &&
 	       disk_node_flip(at.node, pos, mask);
+}
+
+bool disk_mem_spoil(struct disk_mem *m, const char *path)
+{
+	struct found at;
+
+	if (find(m, path, &at) || !at.node)
+		return false;
+	at.node->unreadable = true;
+	return true;
 }
 
 struct disk_mem_stats disk_mem_stats(const struct disk_mem *m)
