@@ -38,7 +38,8 @@
  *  commit-back	a committed offset was fetched that a later commit had
  *		replaced for certain, or none was where one must be
  *  commit-phantom	an offset was fetched that nobody had committed
- *  commit-beyond	a committed offset beyond the end of the final read
+ *  commit-beyond	a committed offset beyond the end of the final read, of
+ *		a partition that no power cut or deletion has touched
  *  commit-fenced	a commit succeeded after another process had been told
  *		that it owns the partition in a later generation
  *  two-owners	two processes were told to own a partition in one generation

@@ -198,7 +198,8 @@ static void judge_beyond(struct judge *j, uint32_t op)
 	uint32_t lane = lane_at(j, o->key, o->invoked_us, o->completed_us);
 	const struct lane *l;
 
-	if (lane == NONE)
+	/* after a cut or a deletion it may be a position from before */
+	if (lane != j->lane_first[o->key])
 		return;
 	l = &j->lanes[lane];
 	if (l->last_final == NONE || o->at.offset <= l->final_end ||
