@@ -133,7 +133,8 @@ static void above_end(struct walk *w, const struct history_record *r)
 {
 	struct judge *j = w->j;
 	const struct history_answer *a = w->a;
-	bool stable = w->op->committed && a->stable >= 0;
+	bool stable = w->op->committed && a->stable >= 0 &&
+		      (a->hw < 0 || a->stable < a->hw);
 	int64_t end = stable ? a->stable : a->hw;
 
 	if (end < 0 || r->offset < end || !told(j, VERDICT_ABOVE_END, a->key))
