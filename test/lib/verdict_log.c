@@ -267,12 +267,14 @@ static void seal(struct judge *j)
 {
 	uint32_t n = 0;
 
-	qsort(j->known, j->known_n, sizeof(*j->known), by_place);
+	if (j->known_n > 0)
+		qsort(j->known, j->known_n, sizeof(*j->known), by_place);
 	for (uint32_t i = 0; i < j->known_n; i++) {
-		struct known *k = &j->known[i], *last = &j->known[n - 1];
+		struct known *k = &j->known[i];
+		struct known *last = n > 0 ? &j->known[n - 1] : NULL;
 		struct lane *l = &j->lanes[k->lane];
 
-		if (n > 0 && by_place(k, last) == 0) {
+		if (last && by_place(k, last) == 0) {
 			last->since_us = min_of(last->since_us, k->since_us);
 			continue;
 		}

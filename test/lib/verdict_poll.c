@@ -151,11 +151,12 @@ static void walk_records(struct walk *w, struct view *v)
 {
 	struct judge *j = w->j;
 	const struct lane *l = &j->lanes[w->lane];
-	const struct history_record *r = &j->h->records[w->a->first];
 	uint32_t end = l->first + l->n;
 	uint32_t at = v->next < 0 ? end : known_from(j, w->lane, v->next);
 
-	for (uint32_t i = 0; i < w->a->n; i++, r++) {
+	for (uint32_t i = 0; i < w->a->n; i++) {
+		const struct history_record *r =
+			&j->h->records[w->a->first + i];
 		bool within = i > 0;
 
 		above_end(w, r);

@@ -413,8 +413,9 @@ static void start_at(struct part *part, int64_t start)
 	while (gone < part->n && part->log[gone].offset < part->start)
 		gone++;
 	part->n -= gone;
-	memmove(part->log, part->log + gone,
-		(size_t)part->n * sizeof(*part->log));
+	if (part->n > 0)
+		memmove(part->log, part->log + gone,
+			(size_t)part->n * sizeof(*part->log));
 }
 
 static void delete_records(struct model *m)
