@@ -57,8 +57,8 @@
  * is judged from cut to cut. An operation that overlaps a cut or a deletion
  * could be on either side of it; it is left out (`unjudged').
  *
- * Time is O(n log n), memory about 100 bytes a send and 50 a consumer and
- * partition, freed at the end.
+ * Time is O(n log n), memory about 150 bytes a send and 100 a consumer and
+ * partition, whatever was read how often; freed at the end.
  */
 #ifndef TEST_LIB_VERDICT_H
 #define TEST_LIB_VERDICT_H

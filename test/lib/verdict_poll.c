@@ -16,7 +16,7 @@ struct view {
 	bool used;
 	/* of the leader of epoch, -1: none */
 	int32_t epoch;
-	uint32_t epoch_life;
+	uint32_t epoch_lane;
 	int64_t hw, log_start;
 };
 
@@ -202,13 +202,12 @@ static void told_back(struct walk *w, enum verdict_error e, int64_t before,
 static void check_leader(struct walk *w, struct view *v)
 {
 	const struct history_answer *a = w->a;
-	uint32_t life = w->j->lanes[w->lane].life;
 
 	if (a->epoch < 0)
 		return;
-	if (v->epoch != a->epoch || v->epoch_life != life) {
+	if (v->epoch != a->epoch || v->epoch_lane != w->lane) {
 		v->epoch = a->epoch;
-		v->epoch_life = life;
+		v->epoch_lane = w->lane;
 		v->hw = a->hw;
 		v->log_start = a->log_start;
 		return;
