@@ -41,6 +41,7 @@ struct disk_ops {
 		     int n);
 	int (*sync)(struct file *f); /* fdatasync; a failure is final */
 	int64_t (*size)(struct file *f);
+	int64_t (*size_of)(struct disk *d, const char *path); /* not open */
 	int (*truncate)(struct file *f, int64_t size);
 	int (*reserve)(struct file *f, int64_t size); /* blocks, not length */
 	/* begin writing pages back without waiting (sync_file_range) */

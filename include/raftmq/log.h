@@ -52,8 +52,9 @@ struct store_config {
 	 */
 	void (*on_durable)(void *ctx, struct log *l);
 	/*
-	 * A write, read or sync failed: the log is offline for good. Called
-	 * from done(), store_turn_end and store_tick.
+	 * A write, read or sync failed, or bytes that were read are damaged:
+	 * the log is offline for good, see store_log_set_aside. Called from
+	 * done(), store_turn_end and store_tick.
 	 */
 	void (*on_offline)(void *ctx, struct log *l, int error);
 	/* What made a log_read cold is at hand now. NULL: none. From done(). */
@@ -112,6 +113,15 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 /* The directory is renamed now (NAME.ID-delete) and unlinked by a job after
  * file_delete_delay_ms; slices in use stay readable. */
 void store_log_delete(struct store *s, struct log *l);
+/*
+ * For a log that is offline, once others have all that it had: the directory
+ * is renamed (NAME.ID-damaged) and kept, l is gone as after a deletion, and
+ * the next store_log_open begins anew. Blocks for a sync of the directory. An
+ * error: it could not be renamed, and l is still there.
+ */
+int store_log_set_aside(struct store *s, struct log *l) must_use;
+/* The journal's error: no log of this store takes anything durable. 0: fine */
+int store_error(const struct store *s);
 /* The logs that are open. What nobody asked for stays on disk untouched. */
 void store_each_log(struct store *s, void (*each)(void *ctx, struct log *l),
 		    void *ctx);
@@ -131,6 +141,15 @@ int64_t log_durable_end(const struct log *l); /* == log_end if !durable */
 int64_t log_bytes(const struct log *l);
 int32_t log_segments(const struct log *l);
 int log_error(const struct log *l); /* 0, or why it is offline */
+/*
+ * Offline, and acknowledged bytes stand in the journal alone: a start of the
+ * node would write them anew. The journal is kept for it until log_forsake or
+ * store_log_set_aside.
+ */
+bool log_needs_journal(const struct log *l);
+/* Others have all that this failed log had: it counts as damaged, now and at
+ * the next start. */
+void log_forsake(struct log *l);
 /* Kept in the checkpoint; a hint after a restart (never beyond log_end). */
 void log_set_high_watermark(struct log *l, int64_t hw);
 int64_t log_high_watermark(const struct log *l);
@@ -171,10 +190,19 @@ struct log_slice {
 /*
  * Batches from the one containing offset on, only batches whose last offset
  * is < end, at most bytes_max, but at least one batch when one_at_least.
- * K_OFFSET_OUT_OF_RANGE outside [log_start, log_end].
  */
-enum kerr log_read(struct log *l, int64_t offset, int64_t end,
-		   int32_t bytes_max, bool one_at_least, struct log_slice *out);
+struct log_want {
+	int64_t offset, end;
+	int32_t bytes_max;
+	bool one_at_least;
+};
+/*
+ * K_OFFSET_OUT_OF_RANGE outside [log_start, log_end]. What this process has
+ * not written itself is checked (CRC, offsets) before it is given out, once;
+ * where it is damaged the log is offline: K_KAFKA_STORAGE_ERROR.
+ */
+enum kerr log_read(struct log *l, const struct log_want *want,
+		   struct log_slice *out);
 struct log_slice log_slice_hold(const struct log_slice *s); /* another ref */
 void log_slice_drop(struct log_slice *s);
 /* Bytes of a slice, for those who cannot sendfile; nowait as disk read. */

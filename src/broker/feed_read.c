@@ -56,9 +56,10 @@ static enum feed_found read_until(struct feed_part *p, struct feed_slot *s,
 		return FEED_NOTHING;
 	if (room <= 0 && !first)
 		return FEED_LATER;
-	error = log_read(s->hosted->log, s->offset, end,
-			 (int32_t)max_of(0, min_of(room, s->max_bytes)), first,
-			 &r->slice);
+	error = log_read(s->hosted->log, &(struct log_want){
+				 s->offset, end,
+				 (int32_t)max_of(0, min_of(room, s->max_bytes)),
+				 first }, &r->slice);
 	if (error) {
 		r->error = (int16_t)error;
 		return FEED_URGENT;

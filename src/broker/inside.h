@@ -77,8 +77,9 @@ void relay_standing(struct broker *b, int64_t lease_until_ms,
 /* ---- in-sync replicas (insync.c) ----------------------------------------- */
 
 /*
- * A leader's wish for another in-sync set, on its way to thread 0 and, when it
- * is decided, back. Epochs are those of cluster_broker_epoch (KIP-903).
+ * A leader's wish for another in-sync set, or anybody's word that its copy is
+ * lost, on its way to thread 0 and, when it is decided, back. Epochs are those
+ * of cluster_broker_epoch (KIP-903).
  */
 struct isr_wish {
 	struct letter letter;
@@ -86,6 +87,7 @@ struct isr_wish {
 	struct uuid topic_id;
 	int32_t partition;
 	int32_t leader_epoch, partition_epoch;
+	bool lost;     /* the copy is; isr is empty then */
 	int16_t error; /* the decision */
 	int32_t n;
 	struct alter_partition_request_broker isr[];

@@ -28,7 +28,10 @@ static void deliver_decision(struct broker *b, struct letter *l)
 					  w->topic_id, w->partition });
 
 	/* a partition epoch that moved has ended the wish by itself */
-	if (h && h->replica &&
+	if (w->lost) {
+		if (h && h->replica && log_error(h->log))
+			heal_told(b, h, w->error);
+	} else if (h && h->replica &&
 	    h->replica->partition_epoch == w->partition_epoch) {
 		hosted_changed(b, h,
 			       replica_isr_answered(h->replica,
@@ -48,7 +51,7 @@ void isr_answer(struct broker *b, struct isr_wish *w, int16_t error)
 	b->out.tell(b->out.ctx, w->thread, &w->letter);
 }
 
-static void deliver_wish(struct broker *b, struct letter *l)
+void isr_deliver_wish(struct broker *b, struct letter *l)
 {
 	struct isr_wish *w = list_entry(l, struct isr_wish, letter);
 
@@ -68,7 +71,7 @@ void isr_look(struct broker *b, struct hosted *h)
 	w = mem_zalloc(sizeof(*w) +
 		       (size_t)r->isr_wanted_n * sizeof(w->isr[0]));
 	list_init(&w->letter.link);
-	w->letter.deliver = deliver_wish;
+	w->letter.deliver = isr_deliver_wish;
 	w->thread = b->thread;
 	w->topic_id = r->topic_id;
 	w->partition = r->index;

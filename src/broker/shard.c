@@ -146,11 +146,47 @@ static struct hosted_topic *get_topic(struct broker *b, const struct topic *t)
 	return ht;
 }
 
+/* No space, no file descriptors, a bad moment: it is tried again. */
+static void open_later(struct broker *b, struct hosted *h, int error)
+{
+	if (error != h->open_error)
+		trace_error("broker", "partition is offline",
+			    "topic=%s partition=%d error=\"%s\"",
+			    h->topic->name, h->index, strerror(-error));
+	h->open_error = error;
+	heal_unopened(b, h);
+}
+
+static bool open_log(struct broker *b, struct hosted *h)
+{
+	struct hosted_topic *t = h->topic;
+	int rc = store_log_open(b->shard->store, str_of(t->name), t->id,
+				h->index, &t->set, &h->log);
+
+	if (rc < 0) {
+		h->log = NULL;
+		open_later(b, h, rc);
+		return false;
+	}
+	if (h->open_error)
+		trace_info("broker", "partition is opened after all",
+			   "topic=%s partition=%d", t->name, h->index);
+	h->open_error = 0;
+	h->replica = replica_new(
+		h->log, b->node->id,
+		broker_number(b, SETTING_REPLICA_LAG_TIME_MAX_MS));
+	h->replica->owner = h;
+	log_set_owner(h->log, h);
+	h->shown_hw = h->replica->high_watermark;
+	h->shown_end = log_end(h->log);
+	h->shown_start = log_start(h->log);
+	return true;
+}
+
 static struct hosted *come(struct broker *b, const struct partition *p)
 {
 	struct hosted_topic *t = get_topic(b, p->topic);
 	struct hosted *h = t->at[p->index];
-	int rc;
 
 	if (h)
 		return h;
@@ -165,24 +201,10 @@ static struct hosted *come(struct broker *b, const struct partition *p)
 	list_init(&h->followers);
 	list_init(&h->isr_retry);
 	list_init(&h->in_fetcher);
+	list_init(&h->ill);
 	t->at[p->index] = h;
 	t->hosted_n++;
-	rc = store_log_open(b->shard->store, str_of(t->name), t->id, p->index,
-			    &t->set, &h->log);
-	if (rc < 0) {
-		trace_error("broker", "partition is offline",
-			    "topic=%s partition=%d error=%s", t->name, p->index,
-			    strerror(-rc));
-		return h;
-	}
-	h->replica = replica_new(
-		h->log, b->node->id,
-		broker_number(b, SETTING_REPLICA_LAG_TIME_MAX_MS));
-	h->replica->owner = h;
-	log_set_owner(h->log, h);
-	h->shown_hw = h->replica->high_watermark;
-	h->shown_end = log_end(h->log);
-	h->shown_start = log_start(h->log);
+	open_log(b, h);
 	return h;
 }
 
@@ -202,6 +224,7 @@ static void free_hosted(struct hosted *h)
 	list_remove(&h->dirty);
 	list_remove(&h->isr_retry);
 	list_remove(&h->in_fetcher);
+	list_remove(&h->ill);
 	if (h->replica)
 		replica_free(h->replica);
 	mem_free(h);
@@ -285,6 +308,16 @@ static void assign(struct broker *b, struct hosted *h,
 		mem_free(e);
 	if (h->replica->role == REPLICA_LEADER)
 		isr_look(b, h);
+	if (h->replica->role == REPLICA_OFFLINE)
+		heal_look(b, h);
+}
+
+void hosted_reopen(struct broker *b, struct hosted *h)
+{
+	const struct topic *t = cluster_topic_by_id(b->cluster, h->topic->id);
+
+	if (open_log(b, h) && t && h->index < t->partitions_n)
+		assign(b, h, &t->partitions[h->index]);
 }
 
 static bool belongs_here(struct broker *b, const struct partition *p)
@@ -485,14 +518,17 @@ static void on_offline(void *ctx, struct log *l, int error)
 	trace_error("broker", "partition is offline",
 		    "topic=%.*s partition=%d error=%s", STR_ARG(log_topic(l)),
 		    log_partition(l), strerror(error < 0 ? -error : error));
-	if (h && h->replica) /* it sees that its log has failed */
-		hosted_changed(b, h, replica_assign(h->replica, &none,
-						    b->now_ms));
+	if (h && h->replica) { /* it sees that its log has failed */
+		(void)replica_assign(h->replica, &none, b->now_ms);
+		hosted_changed(b, h, REPLICA_ROLE_CHANGED);
+		heal_look(b, h);
+	}
 	/* What the kernel could not write it may show as written: only a start
 	 * tells. Until then others lead what this node led. */
-	if (!b->shard->failed)
+	if (store_error(b->shard->store) && !b->shard->failed) {
 		broker_fail(b, "the disk has failed");
-	b->shard->failed = true;
+		b->shard->failed = true;
+	}
 }
 
 static void tick_store(struct timer *t)
@@ -548,6 +584,7 @@ int shard_open(struct broker *b, const struct broker_config *c)
 		broker_number(b, SETTING_PRODUCER_ID_EXPIRATION_MS);
 	prng_init(&sc.prng, prng_next(&b->prng));
 	isr_start(b);
+	heal_start(b);
 	wheel_arm(b->wheel, &s->store_timer, b->now_ms + STORE_TICK_MS);
 	return store_open(&s->store, &sc);
 }
@@ -573,6 +610,7 @@ static void free_all(struct broker *b)
 	wheel_disarm(&s->store_timer);
 	wheel_disarm(&s->isr_timer);
 	wheel_disarm(&s->retry_timer);
+	wheel_disarm(&s->heal_timer);
 	mem_free(s);
 	b->shard = NULL;
 }

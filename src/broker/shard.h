@@ -26,11 +26,14 @@ struct hosted_topic { /* of partitions that live on this shard */
 	uint64_t messages_in, bytes_in, bytes_out;
 };
 
+enum heal { HEAL_WELL, HEAL_TELLING, HEAL_LATER, HEAL_WAITING, HEAL_ALONE };
+
 struct hosted {
 	struct hosted_topic *topic;
 	int32_t index;
 	struct replica *replica; /* NULL: its log could not be opened */
 	struct log *log;
+	int open_error; /* why, to say it once */
 
 	struct list dirty;         /* shard->dirty */
 	struct list durable_waits; /* struct wait, by need */
@@ -40,6 +43,12 @@ struct hosted {
 	struct list followers;     /* struct feed_slot of other brokers */
 	int64_t shown_hw, shown_end, shown_start; /* to the feeds */
 	struct list isr_retry; /* shard->isr_retry: look again soon */
+
+	/* when its log has failed (heal.c) */
+	enum heal heal;
+	int32_t heal_epoch; /* nothing was fetched under a later one */
+	int32_t heal_told_epoch; /* under which the cluster was told last */
+	struct list ill;    /* shard->ill: look again soon */
 
 	/* follower (fetcher.c) */
 	struct fetcher *fetcher;  /* NULL: does not follow */
@@ -61,14 +70,15 @@ struct shard {
 	struct list due_feeds;   /* struct feed: something for them came */
 	struct list feeds;       /* struct feed of sessions */
 	struct list isr_retry;
+	struct list ill;
 	struct list stalled;     /* struct errand of Produce: disk is behind */
 	struct map fetchers;     /* leader -> struct fetcher * */
 	struct map sessions;     /* id -> struct fetch_session * */
 	struct list session_lru; /* idle longest first */
 	int64_t session_entries;
 	int64_t unsynced_max;
-	bool failed; /* a log has, and thread 0 knows */
-	struct timer store_timer, isr_timer, retry_timer;
+	bool failed; /* the journal has, and thread 0 knows */
+	struct timer store_timer, isr_timer, retry_timer, heal_timer;
 };
 
 int shard_open(struct broker *b, const struct broker_config *c) must_use;
@@ -130,6 +140,21 @@ void produce_resume_all(struct broker *b);
 
 void isr_look(struct broker *b, struct hosted *h);
 void isr_start(struct broker *b);
+
+/* On thread 0: takes the wish over. */
+void isr_deliver_wish(struct broker *b, struct letter *l);
+
+/* ---- copies that failed (heal.c) ----------------------------------------- */
+
+/* Its log is offline, or the cluster's mind about it has changed. */
+void heal_look(struct broker *b, struct hosted *h);
+/* What the cluster says to the loss. */
+void heal_told(struct broker *b, struct hosted *h, int16_t error);
+/* Its log could not be opened: hosted_reopen will be called soon. */
+void heal_unopened(struct broker *b, struct hosted *h);
+void heal_start(struct broker *b);
+/* Opens the log that it has not, and takes the place that the cluster gives. */
+void hosted_reopen(struct broker *b, struct hosted *h);
 
 /* ---- follower side (fetcher.c) ------------------------------------------- */
 

@@ -30,7 +30,7 @@ struct ask_ctx {
 	uint64_t serial;
 };
 
-static struct isr_wish *wish_at(struct list *l)
+static struct isr_wish *wish_at(const struct list *l)
 {
 	return list_entry(l, struct isr_wish, letter.link);
 }
@@ -100,12 +100,20 @@ static void fill(struct alter_partition_request_topic *t,
 	p->new_isr_with_epochs_n = w->n;
 }
 
+/* One request has wishes, or losses, not both. */
+static bool next_is(const struct wishes *w, bool lost)
+{
+	return !list_empty(&w->waiting) &&
+	       wish_at(w->waiting.next)->lost == lost;
+}
+
 static void ask(struct wishes *w)
 {
 	struct broker *b = w->broker;
 	struct alter_partition_request in;
 	struct alter_partition_request_partition *parts;
 	struct ask_ctx *c = mem_alloc(sizeof(*c));
+	bool lost = wish_at(w->waiting.next)->lost;
 	struct arena a = { 0 };
 	int32_t n = 0;
 
@@ -116,11 +124,14 @@ static void ask(struct wishes *w)
 	in.broker_epoch = membership_epoch(b);
 	in.topics = arena_zalloc(&a, ASK_MAX * sizeof(*in.topics));
 	parts = arena_alloc(&a, ASK_MAX * sizeof(*parts));
-	for (struct list *l; n < ASK_MAX && (l = list_pop(&w->waiting)); n++) {
+	for (; n < ASK_MAX && next_is(w, lost); n++) {
+		struct list *l = list_pop(&w->waiting);
+
 		fill(&in.topics[n], &parts[n], wish_at(l));
 		list_push(&w->asked, l);
 	}
 	in.topics_n = n;
+	in.lost = lost;
 	call_leader(b, ALTER_PARTITION, &in, TIMEOUT_MS,
 		    (struct callback){ on_answer, c });
 	arena_fini(&a);
@@ -233,6 +244,33 @@ static void copy_topic(const struct alter_partition_request_topic *in,
 	}
 }
 
+static void lose(struct broker *b, struct request *rq)
+{
+	const struct alter_partition_request *in = rq->in;
+	struct lose_replicas_command m = { .broker_id = in->broker_id,
+					   .broker_epoch = in->broker_epoch,
+					   .topics_n = in->topics_n };
+
+	m.topics = arena_alloc(&rq->arena, (size_t)max_of(in->topics_n, 1) *
+					   sizeof(*m.topics));
+	for (int32_t i = 0; i < in->topics_n; i++) {
+		const struct alter_partition_request_topic *t = &in->topics[i];
+		struct lose_replicas_command_partition *p = arena_alloc(
+			&rq->arena, (size_t)max_of(t->partitions_n, 1) *
+				    sizeof(*p));
+
+		m.topics[i] = (struct lose_replicas_command_topic){
+			t->topic_id, t->partitions_n, p };
+		for (int32_t k = 0; k < t->partitions_n; k++)
+			p[k] = (struct lose_replicas_command_partition){
+				t->partitions[k].partition_index,
+				t->partitions[k].leader_epoch };
+	}
+	control_admit(b, rq, &(struct admission){
+		&lose_replicas_command_type, &m, TIMEOUT_MS, altered,
+		alter_late });
+}
+
 void handle_alter_partition(struct broker *b, struct request *rq)
 {
 	const struct alter_partition_request *in = rq->in;
@@ -243,6 +281,10 @@ void handle_alter_partition(struct broker *b, struct request *rq)
 		alter_late(rq, b->control->active ?
 			   K_CLUSTER_AUTHORIZATION_FAILED : K_NOT_CONTROLLER);
 		broker_answer(b, rq);
+		return;
+	}
+	if (in->lost) {
+		lose(b, rq);
 		return;
 	}
 	m.topics_n = in->topics_n;

@@ -26,6 +26,7 @@ static const struct kind kinds[] = {
 	{ &alter_isr_command_type, apply_alter_isr },
 	{ &elect_leaders_command_type, apply_elect_leaders },
 	{ &set_level_command_type, apply_set_level },
+	{ &lose_replicas_command_type, apply_lose_replicas },
 };
 
 static const struct kind *kind_of(int16_t key)

@@ -50,6 +50,7 @@ int32_t cluster_min_isr(const struct cluster *c, const struct topic *t,
 struct target {
 	struct int32s isr, elr;
 	int32_t leader, last_known;
+	int32_t lost; /* leads nothing, or -1 */
 };
 
 static void add(struct int32s *l, int32_t v)
@@ -122,10 +123,12 @@ static int32_t choose_unclean(const struct change *x,
 			      const struct target *t, bool any)
 {
 	if (t->isr.n == 0 && t->elr.n == 0 && t->last_known >= 0 &&
+	    t->last_known != t->lost &&
 	    cluster_broker_active(x->c, t->last_known))
 		return t->last_known;
 	for (int32_t i = 0; any && i < p->replicas.n; i++)
-		if (cluster_broker_active(x->c, p->replicas.v[i]))
+		if (p->replicas.v[i] != t->lost &&
+		    cluster_broker_active(x->c, p->replicas.v[i]))
 			return p->replicas.v[i];
 	return -1;
 }
@@ -192,6 +195,7 @@ bool partition_settle(struct change *x, struct partition *p,
 		if (int32s_has(&isr, p->replicas.v[i]))
 			add(&t.isr, p->replicas.v[i]);
 	}
+	t.lost = change->lost;
 	t.last_known = p->last_known_leader;
 	if (t.last_known < 0 && p->leader >= 0)
 		t.last_known = p->leader;
@@ -207,10 +211,9 @@ bool partition_settle(struct change *x, struct partition *p,
 
 /* ---- all partitions ------------------------------------------------------ */
 
-/* The partition as it is, but for one member of the ISR (-1: all stay). */
-static void settle_without(struct change *x, struct partition *p,
-			   const struct topic_rules *rules, int32_t broker,
-			   const struct isr_change *how)
+bool partition_without(struct change *x, struct partition *p,
+		       const struct topic_rules *rules, int32_t broker,
+		       const struct isr_change *how)
 {
 	int32_t space[64], *isr = space;
 	struct isr_change change = *how;
@@ -222,7 +225,7 @@ static void settle_without(struct change *x, struct partition *p,
 	for (int32_t i = 0; i < p->isr.n; i++)
 		if (p->isr.v[i] != broker)
 			isr[change.isr_n++] = p->isr.v[i];
-	partition_settle(x, p, rules, &change);
+	return partition_settle(x, p, rules, &change);
 }
 
 /* The rules of a topic cost a few look-ups: only for those that need them. */
@@ -250,7 +253,7 @@ static void without_one(struct change *x, struct partition *p,
 	if (loss == LOST_ALL || (loss == LOST_CACHE && !rules->durable))
 		how.lost = broker;
 	how.lost_for_ever = loss == LOST_ALL;
-	settle_without(x, p, rules, broker, &how);
+	partition_without(x, p, rules, broker, &how);
 }
 
 void elect_without(struct change *x, int32_t broker, enum loss loss)
@@ -297,9 +300,10 @@ void elect_drain(struct change *x, int32_t broker)
 
 			if (int32s_has(&p->isr, broker) &&
 			    others_can_lead(x, p, broker))
-				settle_without(x, p, rules_once(x, t, &rules,
-								&known),
-					       broker, &how);
+				partition_without(x, p,
+						  rules_once(x, t, &rules,
+							     &known),
+						  broker, &how);
 		}
 	}
 }
@@ -314,8 +318,9 @@ static void leaderless_of(struct change *x, struct topic *t)
 		struct partition *p = &t->partitions[k];
 
 		if (p->leader < 0)
-			settle_without(x, p, rules_once(x, t, &rules, &known),
-				       -1, &how);
+			partition_without(x, p,
+					  rules_once(x, t, &rules, &known),
+					  -1, &how);
 	}
 }
 
@@ -335,7 +340,7 @@ static void again_of(struct change *x, struct topic *t)
 	struct topic_rules rules = topic_rules(x->c, t);
 
 	for (int32_t k = 0; k < t->partitions_n; k++)
-		settle_without(x, &t->partitions[k], &rules, -1, &how);
+		partition_without(x, &t->partitions[k], &rules, -1, &how);
 }
 
 void elect_again(struct change *x, struct topic *topic)
@@ -357,8 +362,8 @@ static int16_t elect_one(struct change *x, struct partition *p,
 		return K_ELECTION_NOT_NEEDED;
 	if (how == ELECT_UNCLEAN && p->leader >= 0)
 		return K_ELECTION_NOT_NEEDED;
-	settle_without(x, p, rules, -1,
-		       &(struct isr_change){ .how = how, .lost = -1 });
+	partition_without(x, p, rules, -1,
+			  &(struct isr_change){ .how = how, .lost = -1 });
 	if (how == ELECT_PREFERRED)
 		return p->leader == p->replicas.v[0] ?
 			K_NONE : K_PREFERRED_LEADER_NOT_AVAILABLE;

@@ -83,6 +83,7 @@ void apply_alter_settings(struct change *x, const void *command);
 void apply_alter_isr(struct change *x, const void *command);
 void apply_elect_leaders(struct change *x, const void *command);
 void apply_set_level(struct change *x, const void *command);
+void apply_lose_replicas(struct change *x, const void *command);
 
 /* ---- elect.c: who leads, who is in sync ---------------------------------- */
 
@@ -106,6 +107,10 @@ struct isr_change {
 	int32_t lost;      /* a replica that lost its data, or -1 */
 	bool lost_for_ever; /* it must not be remembered as the last leader */
 };
+/* The partition as it is, but for one member of the ISR (-1: all stay). */
+bool partition_without(struct change *x, struct partition *p,
+		       const struct topic_rules *rules, int32_t broker,
+		       const struct isr_change *how);
 /*
  * Brings ISR, ELR, leader and epochs to what the change implies, and notes it.
  * Returns whether anything changed.

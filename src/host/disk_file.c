@@ -289,6 +289,15 @@ static int disk_list(struct disk *d, const char *path,
 	return rv;
 }
 
+static int64_t disk_size_of(struct disk *d, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(dir_of(d), path, &st, 0) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? (int64_t)st.st_size : -EISDIR;
+}
+
 static int disk_space(struct disk *d, int64_t *total, int64_t *usable)
 {
 	struct statvfs st;
@@ -307,6 +316,7 @@ static const struct disk_ops ops = {
 	.write = file_write,
 	.sync = file_sync,
 	.size = file_size,
+	.size_of = disk_size_of,
 	.truncate = file_truncate,
 	.reserve = file_reserve,
 	.writeback = file_writeback,

@@ -8,7 +8,9 @@
  *
  * 1. A segment's bytes count as synced only when its name, its directory's
  *    name and the topic's id are on disk as well.
- * 2. A sync that failed is not repeated: that log is offline.
+ * 2. A sync that failed is not repeated: that log is offline. What it had
+ *    acknowledged may stand in the journal alone then, so no journal file is
+ *    let go (store.held) before it is known that others have it.
  */
 #include <stdio.h>
 
@@ -110,10 +112,12 @@ static void sync_finish(struct store_job *base)
 
 	for (int i = 0; i < j->n; i++)
 		take_item(&j->v[i]);
-	if (j->cycle)
+	if (j->cycle) {
+		base->store->syncing = false;
 		cycle_step(base->store);
-	else
+	} else {
 		release_hold(base->log);
+	}
 }
 
 static void sync_release(struct store_job *base)
@@ -254,10 +258,11 @@ void cycle_step(struct store *s)
 {
 	struct sync_job *j;
 
-	if (s->cycle != CYCLE_SYNC || s->stopping)
+	if (s->cycle != CYCLE_SYNC || s->stopping || s->syncing || s->held)
 		return;
 	j = next_batch(s);
 	if (j) {
+		s->syncing = true;
 		store_give(s, &j->base, QUEUE_SYNC);
 		return;
 	}
@@ -277,7 +282,7 @@ static void begin(struct store *s)
 
 void cycle_begin(struct store *s)
 {
-	if (s->cycle != CYCLE_IDLE || s->stopping)
+	if (s->cycle != CYCLE_IDLE || s->stopping || s->held)
 		return;
 	journal_rotate(s);
 	begin(s);
@@ -302,7 +307,7 @@ void cycle_tick(struct store *s)
 	bool due = s->now_ms - s->cycle_ms >= CYCLE_MS ||
 		   s->dirty_bytes >= 4 * journal_bytes_max(s);
 
-	if (s->cycle != CYCLE_IDLE || s->stopping || j->error)
+	if (s->cycle != CYCLE_IDLE || s->stopping || j->error || s->held)
 		return;
 	if (j->start_seq < j->seq) {
 		if (s->now_ms - s->cycle_ms >= RETRY_MS)

@@ -53,10 +53,38 @@ void log_fail(struct log *l, int error)
 	if (l->error)
 		return;
 	l->error = error;
+	l->held = log_needs_journal(l);
+	l->store->held += l->held;
 	trace_error("log", "log is offline", "log=%s error=\"%s\"", l->dir,
 		    strerror(-error));
 	if (list_empty(&l->failed))
 		list_push(&l->store->failed, &l->failed);
+}
+
+void log_release(struct log *l)
+{
+	if (!l->held)
+		return;
+	l->held = false;
+	if (--l->store->held == 0)
+		cycle_step(l->store);
+}
+
+bool log_needs_journal(const struct log *l)
+{
+	if (!l->error || l->damaged || !l->set.durable)
+		return false;
+	for (int32_t i = l->seg_n - 1; i >= 0; i--)
+		if (l->seg[i]->synced < l->seg[i]->size || l->seg[i]->fresh)
+			return true;
+	return false;
+}
+
+void log_forsake(struct log *l)
+{
+	assert(l->error);
+	l->damaged = true;
+	log_release(l);
 }
 
 /* ---- what everyone asks -------------------------------------------------- */

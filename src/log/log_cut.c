@@ -147,6 +147,7 @@ static int cut_segments(struct log *l, int64_t offset)
 
 int log_cut(struct log *l, int64_t offset)
 {
+	int64_t was = l->end;
 	int r = cut_segments(l, offset);
 
 	log_forget_spots(l);
@@ -161,7 +162,10 @@ int log_cut(struct log *l, int64_t offset)
 	l->journaled_end = min_of(l->journaled_end, l->end);
 	epochs_cut_end(&l->epochs, l->end);
 	producers_cut(&l->producers, l->end);
-	return r ? r : log_refill_producers(l);
+	if (!r)
+		r = log_refill_producers(l);
+	/* It is cut already: there is no way back to try again. */
+	return r && l->end < was ? -EIO : r;
 }
 
 int log_clear(struct log *l, int64_t offset)

@@ -17,6 +17,7 @@
 
 #define LOG_PATH_MAX 400
 #define LOG_ROOT "log"
+#define LOG_NAME_KEEP 160 /* of a directory's name that gets a longer one */
 #define JOURNAL_ROOT "journal"
 #define METADATA_NAME "partition.metadata" /* as Kafka writes it */
 #define CUT_NAME "cut" /* see cut_note.c */
@@ -73,6 +74,12 @@ struct index_entry index_by_pos(const struct index *x, uint32_t pos);
 struct index_entry index_by_time(const struct index *x, int64_t ts);
 void index_cut(struct index *x, uint32_t pos);
 
+struct spot { /* the batch that begins at pos has this base offset */
+	int64_t base; /* of the segment */
+	int64_t offset;
+	uint32_t pos;
+};
+
 /* ---- segment.c: one file ------------------------------------------------- */
 
 struct segment {
@@ -88,6 +95,8 @@ struct segment {
 	uint32_t synced;  /* of them on disk for certain */
 	uint32_t started; /* writeback begun up to here */
 	uint32_t cuts; /* how often it was cut */
+	uint32_t sound_from, sound_to; /* written or checked in this life */
+	int64_t sound_next; /* offset at sound_to, unless that is the end */
 	int64_t synced_next; /* offset after the last synced batch */
 	int64_t first_ts, max_ts, created_ms;
 	bool trim;   /* the file is longer than size; cut it when none reads */
@@ -102,6 +111,13 @@ void segment_drop(struct segment *g);
 void segment_path(const struct segment *g, char out[LOG_PATH_MAX]);
 int segment_file(struct segment *g, struct file **out) must_use;
 int segment_write(struct segment *g, const void *p, size_t n) must_use;
+/*
+ * What is to be read from there on, up to stop: batches that this process has
+ * neither written nor checked are checked now, a stretch of them; *stop moves
+ * back to where it ends. -EBADMSG: damaged, and the trace says where.
+ */
+int segment_check(struct segment *g, const struct spot *from,
+		  struct spot *stop) must_use;
 /* Everything from pos (a batch's start, offset) on is forgotten. */
 int segment_cut(struct segment *g, uint32_t pos, int64_t offset) must_use;
 int segment_index(struct segment *g, bool nowait) must_use;
@@ -191,11 +207,6 @@ struct vouch { /* what a checkpoint says of a log, and what was cut since */
 	int64_t end, cut;
 	enum journal_kind kind; /* of the cut; 0: none */
 };
-struct spot { /* the batch that begins at pos has this base offset */
-	int64_t base; /* of the segment */
-	int64_t offset;
-	uint32_t pos;
-};
 #define LOG_RECENT 32 /* batches of the active segment */
 #define LOG_HINTS 4   /* where readers stopped */
 
@@ -219,7 +230,8 @@ struct log {
 	bool closed;    /* the last segment takes no more; roll on append */
 	bool sync_hold; /* became durable: a sync must end before acks move */
 	bool warming;
-	bool damaged; /* found so at a start; stays so */
+	bool damaged; /* found so at a start, or forsaken */
+	bool held;    /* one of store.held */
 	int64_t promised_end; /* durable_end in the checkpoint, for repair.c */
 	struct vouch vouched[2]; /* by the checkpoint on disk, and the next */
 	bool gone; /* deleted; lives until jobs let go */
@@ -239,6 +251,7 @@ struct log *log_new(struct store *s, struct str topic, struct uuid topic_id,
 		    int32_t partition, const struct log_settings *set);
 void log_free(struct log *l); /* drops its segments, touches no file */
 void log_fail(struct log *l, int error); /* offline for good */
+void log_release(struct log *l); /* the journal is not kept for it any more */
 struct segment *log_active(const struct log *l); /* NULL: none takes bytes */
 int log_roll(struct log *l, int64_t base, int64_t now_ms, struct segment **out)
 	must_use;
@@ -390,6 +403,8 @@ struct store {
 	uint64_t taken_frame;
 	struct list todo;       /* segments the cycle has yet to sync */
 	bool root_fresh;        /* a log's directory is not yet synced */
+	bool syncing;           /* a job of the cycle is in the pool */
+	int32_t held;           /* failed logs that the journal is kept for */
 	int64_t sweep_ms;       /* last look for what retention lets go */
 };
 enum { QUEUE_NONE, QUEUE_JOURNAL, QUEUE_SYNC, QUEUE_FILES };

@@ -93,7 +93,7 @@ int log_locate(struct log *l, struct segment *g, int64_t offset, bool nowait,
 
 /* The last batch border at or before pos, beginning from a known one. */
 static int border(struct log *l, struct segment *g, struct spot *at,
-		  uint32_t pos, bool nowait)
+		  uint32_t pos)
 {
 	struct index_entry e = { 0, 0, 0 };
 	struct scan s;
@@ -114,7 +114,7 @@ static int border(struct log *l, struct segment *g, struct spot *at,
 	if (r)
 		return r;
 	scan_open(&s, g->disk, f, at->pos, g->size);
-	s.nowait = nowait;
+	s.nowait = true;
 	while ((r = scan_next(&s)) > 0 && s.pos <= pos) {
 		at->pos = (uint32_t)s.pos;
 		at->offset = batch_next_offset(&s.batch);
@@ -123,22 +123,23 @@ static int border(struct log *l, struct segment *g, struct spot *at,
 	return r < 0 ? r : 0;
 }
 
-/* Where a read that begins at from must stop: a border, at most bytes_max on. */
-static int find_stop(struct log *l, struct segment *g, const struct spot *from,
-		     int64_t end, int64_t bytes_max, struct spot *stop)
+/* Where a read that begins at from must stop: a border, bytes_max on. */
+static int find_stop(struct log *l, struct segment *g,
+		     const struct log_want *want, const struct spot *from,
+		     struct spot *stop)
 {
 	struct spot last = *from;
-	int r = log_locate(l, g, end, true, &last);
+	int r = log_locate(l, g, want->end, true, &last);
 
 	if (r)
 		return r;
 	*stop = last;
-	if ((int64_t)last.pos - from->pos <= bytes_max)
+	if ((int64_t)last.pos - from->pos <= want->bytes_max)
 		return 0;
 	*stop = *from;
-	if (bytes_max < BATCH_HEADER_SIZE)
+	if (want->bytes_max < BATCH_HEADER_SIZE)
 		return 0;
-	return border(l, g, stop, from->pos + (uint32_t)bytes_max, true);
+	return border(l, g, stop, from->pos + (uint32_t)want->bytes_max);
 }
 
 static int one_batch(struct segment *g, struct spot *at)
@@ -261,11 +262,13 @@ static void warm(struct log *l, struct segment *g, int64_t from, int64_t n)
 
 /* ---- the door ------------------------------------------------------------ */
 
+/* What lies in between has to be read; of one batch all, if it is large. */
 static enum kerr read_failed(struct log *l, struct segment *g, int error,
-			     const struct spot *from, struct log_slice *out)
+			     const struct log_slice *lacks,
+			     struct log_slice *out)
 {
 	if (error == -EAGAIN) {
-		warm(l, g, from->pos, WARM_BYTES);
+		warm(l, g, lacks->pos, max_of(WARM_BYTES, (int64_t)lacks->n));
 		out->cold = true;
 		return K_NONE;
 	}
@@ -274,19 +277,22 @@ static enum kerr read_failed(struct log *l, struct segment *g, int error,
 	return K_KAFKA_STORAGE_ERROR;
 }
 
-static int find_slice(struct log *l, struct segment *g, struct spot *from,
-		      struct spot *stop, int64_t offset, int64_t end,
-		      int64_t bytes_max, bool one_at_least)
+static int find_slice(struct log *l, struct segment *g,
+		      const struct log_want *want, struct spot *from,
+		      struct spot *stop)
 {
-	int r = log_locate(l, g, offset, true, from);
+	int r = log_locate(l, g, want->offset, true, from);
 
+	*stop = *from;
 	if (!r)
-		r = find_stop(l, g, from, end, bytes_max, stop);
-	if (!r && stop->pos == from->pos && one_at_least) {
+		r = find_stop(l, g, want, from, stop);
+	if (!r && stop->pos == from->pos && want->one_at_least) {
 		r = one_batch(g, stop);
-		if (!r && stop->offset > end)
+		if (!r && stop->offset > want->end)
 			*stop = *from; /* not yet visible as a whole */
 	}
+	if (!r && stop->pos > from->pos)
+		r = segment_check(g, from, stop);
 	return r;
 }
 
@@ -303,34 +309,23 @@ static int ready(struct log *l, struct segment *g, int64_t offset)
 	return nearest(l, g, offset).offset == offset ? 0 : -EAGAIN;
 }
 
-enum kerr log_read(struct log *l, int64_t offset, int64_t end,
-		   int32_t bytes_max, bool one_at_least, struct log_slice *out)
+static enum kerr read_segment(struct log *l, struct segment *g,
+			      const struct log_want *want,
+			      struct log_slice *out)
 {
-	struct spot from = { -1, offset, 0 }, stop;
-	struct segment *g;
-	int32_t i;
-	int r;
+	struct spot from = { -1, want->offset, 0 }, stop = from;
+	struct log_slice lacks = { .n = 0 };
+	int r = ready(l, g, want->offset);
 
-	memset(out, 0, sizeof(*out));
-	out->first_offset = out->next_offset = offset;
-	if (l->error)
-		return K_KAFKA_STORAGE_ERROR;
-	if (offset < l->start || offset > l->end)
-		return K_OFFSET_OUT_OF_RANGE;
-	end = min_of(end, l->end);
-	i = offset < end ? log_find_segment(l, offset) : -1;
-	if (i < 0)
-		return K_NONE;
-	g = l->seg[i];
-	r = ready(l, g, offset);
-	if (r)
-		return read_failed(l, g, r, &from, out);
-	r = find_slice(l, g, &from, &stop, offset, end, bytes_max,
-		       one_at_least);
+	if (!r)
+		r = find_slice(l, g, want, &from, &stop);
 	if (!r)
 		r = segment_file(g, &out->file);
-	if (r)
-		return read_failed(l, g, r, &from, out);
+	if (r) {
+		lacks.pos = from.pos;
+		lacks.n = (int32_t)(stop.pos - from.pos);
+		return read_failed(l, g, r, &lacks, out);
+	}
 	if (stop.pos <= from.pos)
 		return K_NONE;
 	note_hint(l, &stop);
@@ -341,6 +336,23 @@ enum kerr log_read(struct log *l, int64_t offset, int64_t end,
 	out->next_offset = stop.offset;
 	segment_hold(g);
 	return K_NONE;
+}
+
+enum kerr log_read(struct log *l, const struct log_want *want,
+		   struct log_slice *out)
+{
+	struct log_want w = *want;
+	int32_t i;
+
+	memset(out, 0, sizeof(*out));
+	out->first_offset = out->next_offset = w.offset;
+	if (l->error)
+		return K_KAFKA_STORAGE_ERROR;
+	if (w.offset < l->start || w.offset > l->end)
+		return K_OFFSET_OUT_OF_RANGE;
+	w.end = min_of(w.end, l->end);
+	i = w.offset < w.end ? log_find_segment(l, w.offset) : -1;
+	return i < 0 ? K_NONE : read_segment(l, l->seg[i], &w, out);
 }
 
 struct log_slice log_slice_hold(const struct log_slice *s)

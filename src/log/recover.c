@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "replay.h"
+#include "repair.h"
 
 struct past { /* what the life that ended left behind */
 	struct disk *disk;
@@ -141,17 +141,74 @@ struct walk {
 	struct past *past;
 	struct repair *repair;
 	struct buf *out;
-	struct map seen;
+	struct map seen, moved;
 	bool clean;
 	int error;
 };
 
 static bool is_aside(const char *name)
 {
+	static const char *const ends[] = { "-delete", "-stray", "-damaged" };
 	size_t n = strlen(name);
 
-	return (n > 7 && strcmp(name + n - 7, "-delete") == 0) ||
-	       (n > 6 && strcmp(name + n - 6, "-stray") == 0);
+	for (size_t i = 0; i < countof(ends); i++) {
+		size_t k = strlen(ends[i]);
+
+		if (n > k && strcmp(name + n - k, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * NAME.ID.LIFE.N-delete, or -damaged: in the life that ended it was put aside
+ * on purpose, though the journal may not say so yet.
+ */
+static void note_moved(struct walk *w, const char *name)
+{
+	char life[32];
+	const char *dot[2] = { NULL, NULL };
+
+	for (const char *p = name; *p; p++)
+		if (*p == '.') {
+			dot[0] = dot[1];
+			dot[1] = p;
+		}
+	snprintf(life, sizeof(life), ".%" PRIx64 ".", w->past->life);
+	if (dot[0] && strncmp(dot[0], life, strlen(life)) == 0)
+		map_put(&w->moved, name, (size_t)(dot[0] - name), w);
+}
+
+/*
+ * Its files, if it had any, are aside on purpose. Where it promised something
+ * the journal says so before it speaks of another log of that name.
+ */
+static bool was_moved(struct walk *w, const struct known_log *k)
+{
+	struct log *l = checkpoint_read_log(w->repair->store, k->entry);
+	char id[UUID_TEXT_MAX], name[LOG_PATH_MAX];
+	bool moved = false;
+
+	if (l && l->end > 0) {
+		uuid_text(l->topic_id, id);
+		snprintf(name, sizeof(name), "%.*s.%s", LOG_NAME_KEEP, l->dir,
+			 id);
+		moved = map_find(&w->moved, name, strlen(name)) != NULL;
+	}
+	if (l)
+		log_free(l);
+	return moved;
+}
+
+/* After a clean stop: one look at each file's length. */
+static bool is_as_known(struct walk *w, const struct known_log *k)
+{
+	struct log *l = checkpoint_read_log(w->repair->store, k->entry);
+	bool fits = l && !l->damaged && survey_sizes_fit(l);
+
+	if (l)
+		log_free(l);
+	return fits;
 }
 
 static void each_dir(void *ctx, const char *name, bool is_dir)
@@ -159,11 +216,15 @@ static void each_dir(void *ctx, const char *name, bool is_dir)
 	struct walk *w = ctx;
 	struct known_log *k;
 
-	if (!is_dir || is_aside(name) || w->error)
+	if (!is_dir || w->error)
 		return;
+	if (is_aside(name)) {
+		note_moved(w, name);
+		return;
+	}
 	k = map_find(&w->past->entries, name, strlen(name));
 	map_put(&w->seen, name, strlen(name), w);
-	if (w->clean && k) {
+	if (w->clean && k && is_as_known(w, k)) {
 		checkpoint_put(w->out, k->entry.p, (size_t)k->entry.n);
 		w->repair->stats->logs++;
 		return;
@@ -184,9 +245,31 @@ static void each_replayed(struct walk *w)
 	     map_next(&i)) {
 		const struct replay_log *l = i.value;
 
-		if (l->deleted || map_find(&w->seen, l->dir, strlen(l->dir)))
+		const struct known_log *k = map_find(
+			&w->past->entries, l->dir, strlen(l->dir));
+
+		if (map_find(&w->seen, l->dir, strlen(l->dir)))
 			continue;
-		w->error = repair_log(w->repair, l->dir, NULL, w->out);
+		map_put(&w->seen, l->dir, strlen(l->dir), w);
+		if (l->deleted || (!l->anew && k && was_moved(w, k)))
+			continue;
+		w->error = repair_log(w->repair, l->dir, k, w->out);
+	}
+}
+
+/* What a checkpoint speaks of and nothing else: somebody took it away. */
+static void each_missing(struct walk *w)
+{
+	for (struct map_iter i = map_first(&w->past->entries);
+	     i.at && !w->error; map_next(&i)) {
+		const struct known_log *k = i.value;
+		char dir[LOG_PATH_MAX];
+
+		if (map_find(&w->seen, i.key, i.key_n) || was_moved(w, k))
+			continue;
+		snprintf(dir, sizeof(dir), "%.*s", (int)i.key_n,
+			 (const char *)i.key);
+		w->error = repair_log(w->repair, dir, k, w->out);
 	}
 }
 
@@ -251,9 +334,11 @@ static int walk_logs(struct past *p, const struct replay *replay,
 	if (!w.error)
 		w.error = r;
 	each_replayed(&w);
+	each_missing(&w);
 	if (!w.error)
 		w.error = sync_repaired(p->disk, &repair);
 	map_fini(&w.seen);
+	map_fini(&w.moved);
 	map_fini(&repair.files);
 	map_fini(&repair.dirs);
 	store_free(repair.store);

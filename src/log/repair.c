@@ -1,621 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair: one log after a crash. What the checkpoint vouches for stays; what
- * stands behind it in the files is taken batch by batch as long as each one is
- * whole; the journal decides wherever it speaks.
+ * repair: one log after a crash. survey.c has found what is whole; here it
+ * becomes what a store can open, and its entry in the checkpoint.
  *
  * 1. First everything is looked at, then something is changed. A log that has
  *    less than it had promised is damaged: it is named and left untouched.
- * 2. Where a file and the journal differ the journal is right, and nothing
- *    that stands behind the difference in the file is kept.
- * 3. After a cut that is in the journal a durable log ends where the journal
- *    ends: what stands behind it may be from before the cut.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "replay.h"
-
-#define NONE INT64_MAX
-
-struct plan { /* what the journal says, summed up */
-	int32_t *view; /* APPENDs that are still there, in order of offset */
-	int32_t n, cap;
-	int64_t low;     /* lowest cut; NONE */
-	int64_t restart; /* last CLEAR; NONE */
-	bool closed_end; /* nothing behind the journal's end may stay */
-	/* As known at the end; what contradicts them is from before a cut. */
-	struct epochs epochs;
-};
-struct place {
-	int64_t *base; /* the files of the directory, ascending */
-	int32_t n, cap;
-	bool missing;
-};
-struct work {
-	struct repair *r;
-	const char *dir;
-	const struct known_log *known; /* or NULL */
-	struct log *old; /* as the checkpoint has it, or NULL */
-	struct log *log; /* as it will be */
-	const struct replay_log *rl; /* or NULL */
-	struct plan plan;
-	struct place place;
-	int32_t at;    /* next of plan.view */
-	int32_t file;  /* place.base[] under the scan */
-	int64_t bound; /* everything before is vouched for */
-	bool damaged;
-	bool torn;     /* bytes behind the end have to go */
-};
-
-/* ---- what the journal says ----------------------------------------------- */
-
-static void view_add(struct plan *p, int32_t op)
-{
-	if (p->n == p->cap) {
-		p->cap = p->cap ? p->cap * 2 : 16;
-		p->view = mem_realloc(p->view,
-				      (size_t)p->cap * sizeof(*p->view));
-	}
-	p->view[p->n++] = op;
-}
-
-static void plan_op(struct plan *p, const struct replay_log *rl,
-		    const struct replay_op *op, int32_t i)
-{
-	switch (op->kind) {
-	case JOURNAL_APPEND:
-		view_add(p, i);
-		break;
-	case JOURNAL_EPOCH:
-		epochs_begin(&p->epochs, (int32_t)op->a, op->b);
-		break;
-	case JOURNAL_CUT:
-		while (p->n && rl->v[p->view[p->n - 1]].b > op->a)
-			p->n--;
-		p->low = min_of(p->low, op->a);
-		p->closed_end = op->b;
-		epochs_cut_end(&p->epochs, op->a);
-		break;
-	case JOURNAL_CLEAR:
-		p->n = 0;
-		p->restart = p->low = op->a;
-		p->closed_end = op->b;
-		p->epochs.n = 0;
-		break;
-	default:
-		break;
-	}
-}
-
-/* A cut that was noted and is not in the journal was the last thing done. */
-static int plan_note(struct work *w)
-{
-	struct replay_op op = { .kind = JOURNAL_CUT };
-	char dir[LOG_PATH_MAX];
-	struct vouch note;
-	int r;
-
-	if (!w->old)
-		return 0;
-	snprintf(dir, sizeof(dir), LOG_ROOT "/%s", w->dir);
-	r = cut_note_load(w->r->store->disk, dir, w->r->life,
-			  w->known->checkpoint, &note);
-	if (r || !note.kind)
-		return r;
-	for (int32_t i = 0; w->rl && i < w->rl->n; i++)
-		if (w->rl->v[i].kind == note.kind &&
-		    w->rl->v[i].a == note.cut)
-			return 0;
-	op.kind = note.kind;
-	op.a = note.cut;
-	op.b = w->old->set.durable;
-	plan_op(&w->plan, w->rl, &op, -1);
-	return 0;
-}
-
-static int make_plan(struct work *w)
-{
-	int32_t n = w->rl ? w->rl->n : 0;
-
-	w->plan.low = w->plan.restart = NONE;
-	for (int32_t i = 0; w->old && i < w->old->epochs.n; i++)
-		epochs_begin(&w->plan.epochs, w->old->epochs.v[i].epoch,
-			     w->old->epochs.v[i].start);
-	for (int32_t i = 0; i < n; i++)
-		plan_op(&w->plan, w->rl, &w->rl->v[i], i);
-	return plan_note(w);
-}
-
-static const struct replay_op *view_op(const struct work *w)
-{
-	return w->at < w->plan.n ? &w->rl->v[w->plan.view[w->at]] : NULL;
-}
-
-static int64_t view_end(const struct work *w)
-{
-	if (w->plan.n)
-		return w->rl->v[w->plan.view[w->plan.n - 1]].b;
-	return w->plan.low;
-}
-
-/* ---- what the directory says --------------------------------------------- */
-
-static bool has_suffix(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), k = strlen(suffix);
-
-	return n >= k && strcmp(name + n - k, suffix) == 0;
-}
-
-static void note_name(void *ctx, const char *name, bool is_dir)
-{
-	struct work *w = ctx;
-	struct place *p = &w->place;
-	struct disk *d = w->r->store->disk;
-	char path[2 * LOG_PATH_MAX];
-	int64_t base;
-
-	if (is_dir)
-		return;
-	if (has_suffix(name, ".deleted") || has_suffix(name, ".cleaned")) {
-		snprintf(path, sizeof(path), LOG_ROOT "/%s/%s", w->dir, name);
-		(void)!d->ops->unlink(d, path);
-		return;
-	}
-	if (strlen(name) != 24 || !has_suffix(name, ".log") ||
-	    !str_to_i64((struct str){ name, 20 }, 0, INT64_MAX, &base))
-		return;
-	if (p->n == p->cap) {
-		p->cap = p->cap ? p->cap * 2 : 8;
-		p->base = mem_realloc(p->base,
-				      (size_t)p->cap * sizeof(*p->base));
-	}
-	p->base[p->n++] = base; /* names come sorted */
-}
-
-static int list_place(struct work *w)
-{
-	struct disk *d = w->r->store->disk;
-	char path[LOG_PATH_MAX];
-	int r;
-
-	snprintf(path, sizeof(path), LOG_ROOT "/%s", w->dir);
-	r = d->ops->list(d, path, note_name, w);
-	w->place.missing = r == -ENOENT;
-	return w->place.missing ? 0 : r;
-}
-
-static int read_metadata(struct work *w, struct uuid *id)
-{
-	struct disk *d = w->r->store->disk;
-	char path[LOG_PATH_MAX + 32], text[128], *at;
-	struct file *f;
-	int64_t got;
-	int r;
-
-	memset(id, 0, sizeof(*id));
-	snprintf(path, sizeof(path), LOG_ROOT "/%s/" METADATA_NAME, w->dir);
-	r = disk_open(d, path, DISK_READ, &f);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	got = disk_read(d, f, 0, text, sizeof(text) - 1, false);
-	d->ops->close(f);
-	if (got < 0)
-		return (int)got;
-	text[got] = '\0';
-	at = strstr(text, "topic_id: ");
-	if (!at)
-		return 0;
-	at += 10;
-	if (!uuid_parse((struct str){ at, (int32_t)strcspn(at, "\r\n ") }, id))
-		memset(id, 0, sizeof(*id));
-	return 0;
-}
-
-/* TOPIC-PARTITION apart; false when it is no such name. */
-static bool split_name(const char *dir, struct str *topic, int32_t *partition)
-{
-	const char *dash = strrchr(dir, '-');
-	int64_t n;
-
-	if (!dash || dash == dir ||
-	    !str_to_i64(str_of(dash + 1), 0, INT32_MAX, &n))
-		return false;
-	*topic = (struct str){ dir, (int32_t)(dash - dir) };
-	*partition = (int32_t)n;
-	return true;
-}
-
-/* ---- beginning ----------------------------------------------------------- */
-
-static struct segment *old_segment(const struct work *w, int64_t base)
-{
-	for (int32_t i = 0; w->old && i < w->old->seg_n; i++)
-		if (w->old->seg[i]->base == base)
-			return w->old->seg[i];
-	return NULL;
-}
-
-static int64_t file_size(struct segment *g)
-{
-	struct file *f;
-	int r = segment_file(g, &f);
-
-	return r ? r : g->disk->ops->size(f);
-}
-
-/* Where the checkpoint stops to vouch, and never above the lowest cut. */
-static void find_bound(struct work *w)
-{
-	w->bound = w->old ? w->old->end : 0;
-	for (int32_t i = 0; w->old && i < w->old->seg_n; i++) {
-		struct segment *g = w->old->seg[i];
-
-		if (g->synced < g->size) {
-			w->bound = g->synced_next;
-			break;
-		}
-	}
-	w->bound = min_of(w->bound, w->plan.low);
-}
-
-/*
- * Files the checkpoint knows of must be there below the bound, oldest ones
- * apart: those may have been let go since.
- */
-static void check_places(struct work *w)
-{
-	int32_t k = 0;
-
-	if (w->plan.restart != NONE)
-		return;
-	for (int32_t i = 0; w->old && i < w->old->seg_n; i++) {
-		struct segment *g = w->old->seg[i];
-
-		while (k < w->place.n && w->place.base[k] < g->base)
-			k++;
-		if (k < w->place.n && w->place.base[k] == g->base)
-			continue;
-		if (g->base >= w->bound || !g->size)
-			continue; /* was not yet there for certain, or cut */
-		if (k > 0 || !w->place.n)
-			w->damaged = true;
-	}
-}
-
-static bool is_untouched(struct work *w)
-{
-	struct store *s = w->r->store;
-
-	if (!w->old || w->rl || w->plan.low != NONE ||
-	    w->old->seg_n != w->place.n)
-		return false;
-	for (int32_t i = 0; i < w->place.n; i++) {
-		struct segment *g = w->old->seg[i];
-
-		if (g->base != w->place.base[i] || g->synced != g->size ||
-		    file_size(g) != g->size)
-			return false;
-	}
-	(void)s;
-	return true;
-}
-
-static struct log *begin_log(struct work *w)
-{
-	struct log_settings set = { .segment_bytes = INT32_MAX,
-				    .segment_ms = -1,
-				    .retention_messages = -1 };
-	struct store *s = w->r->store;
-	struct uuid id;
-	struct str topic;
-	struct log *l;
-	int32_t partition;
-
-	if (!split_name(w->dir, &topic, &partition))
-		return NULL;
-	if (w->old) {
-		id = w->old->topic_id;
-		set.durable = w->old->set.durable;
-		set.compact = w->old->set.compact;
-	} else if (w->rl) {
-		id = w->rl->topic_id;
-	} else if (read_metadata(w, &id)) {
-		return NULL;
-	}
-	if (!w->old && !w->rl && uuid_is_zero(id) && !w->place.n)
-		return NULL; /* hardly begun */
-	if (w->plan.n)
-		set.durable = true;
-	l = log_new(s, topic, id, partition, &set);
-	if (!w->old || w->plan.restart != NONE)
-		return l;
-	l->start = w->old->start;
-	l->hw = w->old->hw;
-	l->closed = w->old->closed;
-	/* Its lists move over; old keeps its segments to compare with. */
-	l->epochs = w->old->epochs;
-	memset(&w->old->epochs, 0, sizeof(w->old->epochs));
-	l->producers = w->old->producers;
-	list_init(&l->producers.lru);
-	list_splice(&l->producers.lru, &w->old->producers.lru);
-	producers_init(&w->old->producers);
-	return l;
-}
-
-/* ---- looking ------------------------------------------------------------- */
-
-static struct segment *add_file(struct work *w, int64_t base)
-{
-	struct segment *g = segment_new(w->log, base, w->r->store->wall_ms);
-	struct segment *o = old_segment(w, base);
-
-	if (o) {
-		g->created_ms = o->created_ms;
-		g->first_ts = o->first_ts;
-	}
-	log_add_segment(w->log, g);
-	return g;
-}
-
-/* A segment wholly below the bound, as the checkpoint has it. */
-static bool take_whole(struct work *w, struct segment *o)
-{
-	struct segment *g = add_file(w, o->base);
-
-	if (file_size(g) != o->size)
-		return false;
-	g->max_ts = o->max_ts;
-	g->size = o->size;
-	g->next = o->next;
-	w->log->bytes += o->size;
-	w->log->end = o->next;
-	return true;
-}
-
-/*
- * The bytes of a segment before offset are taken without being noted: the
- * checkpoint's lists know them. The CRCs are looked at all the same.
- */
-static int take_part(struct work *w, struct segment *g, int64_t offset)
-{
-	int64_t size = file_size(g);
-	struct scan s;
-	struct file *f;
-	int r = segment_file(g, &f);
-
-	if (r || size < 0)
-		return r ? r : (int)size;
-	scan_open(&s, g->disk, f, 0, size);
-	while ((r = scan_next_whole(&s)) > 0) {
-		if (batch_next_offset(&s.batch) > offset)
-			break;
-		if (!batch_crc_ok(&s.batch))
-			break;
-		if (!g->size)
-			g->first_ts = s.batch.max_timestamp;
-		g->size = (uint32_t)s.pos;
-		g->next = batch_next_offset(&s.batch);
-		g->max_ts = max_of(g->max_ts, s.batch.max_timestamp);
-	}
-	scan_close(&s);
-	w->r->stats->bytes_scanned += g->size;
-	w->log->bytes += g->size;
-	w->log->end = g->next;
-	return r == -EBADMSG ? 0 : min_of(r, 0);
-}
-
-/* The segment that holds the bound. */
-static int take_last(struct work *w, struct segment *o)
-{
-	struct segment *g = add_file(w, o->base);
-	int64_t size = file_size(g);
-	int r;
-
-	if (size < 0)
-		return (int)size;
-	if (o->synced_next == w->bound && size >= o->synced) {
-		g->size = o->synced;
-		g->next = o->synced_next;
-		g->max_ts = o->max_ts;
-		w->log->bytes += g->size;
-		w->log->end = g->next;
-		return 0;
-	}
-	r = take_part(w, g, min_of(w->bound, o->next));
-	if (!r && g->next < min_of(w->bound, o->next) && !w->log->set.compact)
-		w->damaged = true;
-	return r;
-}
-
-/* Segments up to the bound; the scan goes on behind them. */
-static int take_vouched(struct work *w)
-{
-	int r = 0;
-
-	for (; w->file < w->place.n && !r && !w->damaged; w->file++) {
-		int64_t base = w->place.base[w->file];
-		struct segment *o = old_segment(w, base);
-
-		if (base >= w->bound && !(o && base == w->bound))
-			break;
-		if (!o)
-			continue; /* gone before the checkpoint, by its names */
-		if (o->next <= w->bound && o->synced == o->size &&
-		    take_whole(w, o))
-			continue;
-		if (w->log->seg_n &&
-		    w->log->seg[w->log->seg_n - 1]->base == base)
-			log_pop_segment(w->log); /* was of another size */
-		r = take_last(w, o);
-		if (o->next > w->bound) {
-			w->file++;
-			break;
-		}
-	}
-	/* What stands behind the bound is noted again as it is found. */
-	epochs_cut_end(&w->log->epochs, w->bound);
-	producers_cut(&w->log->producers, w->bound);
-	return r;
-}
-
-/* Does the journal agree with this batch of a file? */
-static bool agrees(struct work *w, const struct batch *b)
-{
-	const struct replay_op *op;
-
-	while ((op = view_op(w)) && op->b <= b->base_offset &&
-	       op->b <= w->log->end)
-		w->at++; /* below what is vouched for */
-	op = view_op(w);
-	if (!op || op->a > b->base_offset)
-		return op || !w->plan.closed_end ||
-		       b->base_offset < view_end(w);
-	if (op->a != b->base_offset || op->crc != b->crc ||
-	    op->epoch != b->leader_epoch)
-		return false;
-	w->at++;
-	return true;
-}
-
-/* No batch is of an older epoch than its offset is known to belong to. */
-static bool is_of_epoch(const struct work *w, const struct batch *b)
-{
-	const struct epochs *e = &w->plan.epochs;
-	int32_t i = e->n - 1;
-
-	while (i >= 0 && e->v[i].start > b->base_offset)
-		i--;
-	return b->leader_epoch >= log_last_epoch(w->log) &&
-	       (i < 0 || b->leader_epoch >= e->v[i].epoch);
-}
-
-static bool fits(struct work *w, const struct batch *b, int64_t limit)
-{
-	return batch_crc_ok(b) && b->last_offset_delta >= 0 &&
-	       b->base_offset >= w->log->end &&
-	       batch_last_offset(b) < limit &&
-	       is_of_epoch(w, b) && agrees(w, b);
-}
-
-/* In a file whose bytes nobody vouches for: is there life behind the tear? */
-static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
-{
-	struct scan s;
-	struct file *f;
-	bool whole = false;
-
-	if (!w->r->blind || w->rl || segment_file(g, &f))
-		return true;
-	for (int64_t pos = g->size + 1; pos < size && !whole; pos++) {
-		scan_open(&s, g->disk, f, pos, size);
-		whole = scan_next_whole(&s) > 0 && batch_crc_ok(&s.batch) &&
-			s.batch.base_offset >= g->next;
-		scan_close(&s);
-	}
-	return !whole;
-}
-
-/* Notes the whole batches of the last segment. 1: to its end, 0: stopped. */
-static int scan_segment(struct work *w, struct segment *g, int64_t limit)
-{
-	int64_t size = file_size(g);
-	struct scan s;
-	struct file *f;
-	int r = segment_file(g, &f);
-
-	if (r || size < 0)
-		return r ? r : (int)size;
-	w->r->stats->bytes_scanned += size - g->size;
-	scan_open(&s, g->disk, f, g->size, size);
-	while ((r = scan_next_whole(&s)) > 0) {
-		if (!fits(w, &s.batch, limit))
-			break;
-		log_note_batch(w->log, &s.batch, s.batch.max_timestamp);
-	}
-	scan_close(&s);
-	if (r < 0 && r != -EBADMSG)
-		return r;
-	if (r == 0)
-		return 1;
-	w->torn = true;
-	if (r < 0 && !is_torn_tail(w, g, size))
-		w->damaged = true;
-	/* A batch that reaches into the next file's offsets had been cut. */
-	return r > 0 && s.batch.base_offset >= w->log->end &&
-	       batch_last_offset(&s.batch) >= limit;
-}
-
-/* Is the first batch of that file the one the journal has there? */
-static bool is_known_file(struct work *w, int64_t base)
-{
-	struct segment *g = segment_new(w->log, base, 0);
-	struct scan s;
-	struct file *f;
-	bool known = base == view_end(w);
-
-	if (!segment_file(g, &f)) {
-		scan_open(&s, g->disk, f, 0, file_size(g));
-		if (scan_next(&s) > 0)
-			for (int32_t i = 0; i < w->plan.n && !known; i++) {
-				struct replay_op *op =
-					&w->rl->v[w->plan.view[i]];
-
-				known = op->a == s.batch.base_offset &&
-					op->crc == s.batch.crc;
-			}
-		scan_close(&s);
-	}
-	segment_abandon(g);
-	return known;
-}
-
-/*
- * Where a log begins that no checkpoint knows, or that was cleared. Its first
- * file may stand higher than the journal's first batch because retention let
- * the others go; or because it is from before, and then it counts for nothing.
- */
-static void find_beginning(struct work *w)
-{
-	int64_t expected = w->plan.restart, base;
-
-	if (expected == NONE && w->plan.n)
-		expected = w->rl->v[w->plan.view[0]].a;
-	while (w->file < w->place.n && w->plan.restart != NONE &&
-	       w->place.base[w->file] < w->plan.restart)
-		w->file++;
-	base = w->file < w->place.n ? w->place.base[w->file] : expected;
-	if (base > expected && (w->plan.n || w->plan.closed_end) &&
-	    !is_known_file(w, base)) {
-		w->file = w->place.n;
-		base = expected;
-	}
-	w->log->end = base == NONE ? 0 : base;
-}
-
-static int scan_rest(struct work *w)
-{
-	struct log *l = w->log;
-	struct segment *g = l->seg_n ? l->seg[l->seg_n - 1] : NULL;
-	int r = 1;
-
-	for (;;) {
-		int64_t limit = w->file < w->place.n ?
-					w->place.base[w->file] : INT64_MAX;
-
-		if (g)
-			r = scan_segment(w, g, limit);
-		if (r <= 0 || w->file == w->place.n || w->damaged)
-			return min_of(r, 0);
-		if (limit < l->end ||
-		    (l->seg_n && limit > l->end && !l->set.compact))
-			return 0; /* a hole: the rest is not ours */
-		g = add_file(w, limit);
-		g->next = l->end = limit;
-		w->file++;
-	}
-}
+#include "repair.h"
 
 /* ---- acting -------------------------------------------------------------- */
 
@@ -664,7 +57,7 @@ static int cut_last(struct work *w)
 
 	for (int32_t i = 0; i < l->seg_n; i++) {
 		g = l->seg[i];
-		size = file_size(g);
+		size = survey_file_size(g);
 		if (size < 0)
 			return (int)size;
 		if (size == g->size)
@@ -687,7 +80,7 @@ static int write_view(struct work *w)
 	struct batch b;
 	int r = 0;
 
-	for (; !r && (op = view_op(w)); w->at++) {
+	for (; !r && (op = survey_op(w)); w->at++) {
 		if (op->b <= w->log->end)
 			continue;
 		if (op->a > w->log->end && w->log->seg_n) {
@@ -751,25 +144,6 @@ static void settle(struct work *w)
 	epochs_cut_start(&l->epochs, l->start);
 }
 
-/* What will be there when the journal has been written behind the files. */
-static int64_t coming_end(struct work *w)
-{
-	const struct replay_op *op = view_op(w);
-
-	if (!op || (op->a > w->log->end && w->log->seg_n))
-		return w->log->end;
-	return max_of(w->log->end, view_end(w));
-}
-
-static void check_promise(struct work *w)
-{
-	int64_t end = coming_end(w);
-	int64_t promised = w->old ? w->old->promised_end : -1;
-
-	if (end < min_of(promised, w->plan.low) || end < w->bound)
-		w->damaged = true;
-}
-
 static int act(struct work *w)
 {
 	struct log *l = w->log;
@@ -810,47 +184,83 @@ static void put_entry(const struct log *l, struct buf *out)
 	buf_fini(&one);
 }
 
+/* The log it was, or a name for what nobody knows more of. */
+static struct log *damaged_log(struct work *w)
+{
+	struct log_settings set = { .durable = true };
+	struct uuid none = { { 0 } };
+	int32_t partition;
+	struct str topic;
+
+	if (w->old)
+		return w->old;
+	if (!w->log && survey_split_name(w->dir, &topic, &partition))
+		w->log = log_new(w->r->store, topic,
+				 w->rl ? w->rl->topic_id : none, partition,
+				 &set);
+	return w->log;
+}
+
+static void say_damaged(const struct work *w)
+{
+	char file[32] = "";
+
+	if (w->bad_base >= 0)
+		snprintf(file, sizeof(file), "/%020" PRId64 ".log",
+			 w->bad_base);
+	trace_error("log", "a log is damaged",
+		    "file=" LOG_ROOT "/%s%s pos=%" PRId64 " why=\"%s\" end=%"
+		    PRId64 " vouched=%" PRId64, w->dir, file, w->bad_pos,
+		    w->why, w->log ? w->log->end : -1, w->bound);
+}
+
+/* Left as it is; what it had promised is remembered. */
 static void put_damaged(struct work *w, struct buf *out)
 {
-	struct log *l = w->old ? w->old : w->log;
+	struct log *l = damaged_log(w);
 	struct buf one = { 0 };
 
-	trace_error("log", "a log is damaged and stays offline",
-		    "log=%s end=%" PRId64 " vouched=%" PRId64, w->dir,
-		    w->log ? w->log->end : -1, w->bound);
+	if (!l)
+		return;
+	say_damaged(w);
 	l->damaged = true;
+	if (w->old)
+		l->durable_end = max_of(l->promised_end, l->end);
+	if (w->plan.n && w->plan.low == NONE)
+		l->durable_end = max_of(l->durable_end, survey_end(w));
 	checkpoint_put_log(&one, l);
 	checkpoint_put(out, one.p, one.n);
 	buf_fini(&one);
 	w->r->stats->logs_damaged++;
 }
 
+/* The node can do without this one log; anything else stops the start. */
+static bool is_damage(int error)
+{
+	return error == -EBADMSG || error == -EIO;
+}
+
 static int work_on(struct work *w, struct buf *out)
 {
 	int r;
 
-	w->log = begin_log(w);
+	w->log = survey_new_log(w);
 	if (!w->log)
 		return 0;
 	w->r->stats->logs++;
 	w->r->stats->logs_scanned++;
-	check_places(w);
-	find_bound(w);
-	r = 0;
-	if (!w->old || w->plan.restart != NONE)
-		find_beginning(w);
-	else if (!w->damaged)
-		r = take_vouched(w);
-	if (!r && !w->damaged)
-		r = scan_rest(w);
-	if (!r && !w->damaged)
-		check_promise(w);
-	if (r == -EBADMSG)
-		w->damaged = true;
+	r = survey_log(w);
+	if (is_damage(r))
+		survey_blame(w, w->log->seg_n ?
+			     w->log->seg[w->log->seg_n - 1]->base : -1, -1,
+			     strerror(-r));
 	if (w->damaged) {
 		put_damaged(w, out);
 		return 0;
 	}
+	if (w->recheck)
+		trace_warn("log", "a log that was damaged is whole again",
+			   "log=%s end=%" PRId64, w->dir, w->log->end);
 	if (!r)
 		r = act(w);
 	if (!r)
@@ -864,7 +274,7 @@ static int check_topic(struct work *w)
 	struct disk *d = w->r->store->disk;
 	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
 	struct uuid id;
-	int r = read_metadata(w, &id);
+	int r = survey_metadata(w, &id);
 
 	if (r || uuid_is_zero(id) || uuid_eq(id, w->rl->topic_id))
 		return r;
@@ -882,8 +292,6 @@ static int look_at(struct work *w)
 
 	if (w->rl && !w->rl->deleted)
 		r = check_topic(w);
-	if (!r)
-		r = list_place(w);
 	if (w->known && !(w->rl && w->rl->anew))
 		w->old = checkpoint_read_log(w->r->store, w->known->entry);
 	if (w->old && w->rl && !uuid_eq(w->old->topic_id, w->rl->topic_id)) {
@@ -892,7 +300,7 @@ static int look_at(struct work *w)
 	}
 	if (w->rl && w->rl->deleted)
 		w->rl = NULL;
-	return r ? r : make_plan(w);
+	return r ? r : survey_begin(w);
 }
 
 int repair_log(struct repair *r, const char *dir, const struct known_log *known,
@@ -903,9 +311,19 @@ int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 
 	w.rl = replay_find(r->replay, dir);
 	e = look_at(&w);
-	if (e || (w.place.missing && !w.rl)) {
-		/* nothing is there, or nothing can be said */
-	} else if ((w.old && w.old->damaged) || is_untouched(&w)) {
+	w.recheck = w.old && w.old->damaged;
+	if (is_damage(e)) {
+		survey_blame(&w, -1, -1, strerror(-e));
+		put_damaged(&w, out);
+		e = 0;
+	} else if (e) {
+		/* nothing can be said */
+	} else if (w.place.missing && !w.rl) {
+		if (w.old && w.old->end > 0) {
+			survey_blame(&w, -1, -1, "the directory is missing");
+			put_damaged(&w, out);
+		}
+	} else if (!w.recheck && survey_is_untouched(&w)) {
 		checkpoint_put(out, known->entry.p, (size_t)known->entry.n);
 		r->stats->logs++;
 	} else {
@@ -915,8 +333,6 @@ int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 		log_free(w.old);
 	if (w.log)
 		log_free(w.log);
-	epochs_fini(&w.plan.epochs);
-	mem_free(w.plan.view);
-	mem_free(w.place.base);
+	survey_fini(&w);
 	return e;
 }

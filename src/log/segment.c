@@ -14,6 +14,7 @@
 #include "log_internal.h"
 
 #define OPEN_MAX 1024
+#define CHECK_BYTES ((uint32_t)1 << 20) /* at a time, as a loop waits */
 
 struct segment *segment_new(struct log *l, int64_t base, int64_t now_ms)
 {
@@ -64,6 +65,23 @@ static void evict(struct store *s)
 	}
 }
 
+/* The log knows of more bytes than there are: somebody took them away. */
+static int check_size(struct segment *g)
+{
+	int64_t size = g->disk->ops->size(g->file);
+	char path[LOG_PATH_MAX];
+
+	if (size >= g->size)
+		return 0;
+	close_file(g);
+	if (size < 0)
+		return (int)size;
+	segment_path(g, path);
+	trace_error("log", "a segment is too short", "file=%s bytes=%" PRId64
+		    " expected=%" PRIu32, path, size, g->size);
+	return -EBADMSG;
+}
+
 static int open_file(struct segment *g)
 {
 	char path[LOG_PATH_MAX];
@@ -80,7 +98,7 @@ static int open_file(struct segment *g)
 	list_push(&g->store->open, &g->lru);
 	g->store->open_n++;
 	if (!g->create)
-		return 0;
+		return check_size(g);
 	/* A leftover of that name is from before a crash that forgot it. */
 	error = g->disk->ops->truncate(g->file, 0);
 	if (error) {
@@ -154,6 +172,9 @@ void segment_mark_dirty(struct segment *g)
 
 void segment_grow(struct segment *g, uint32_t n)
 {
+	if (g->sound_to != g->size) /* a gap: what is new counts more */
+		g->sound_from = g->size;
+	g->sound_to = g->size + n;
 	g->size += n;
 	count_dirty(g, n);
 	segment_mark_dirty(g);
@@ -226,6 +247,8 @@ int segment_cut(struct segment *g, uint32_t pos, int64_t offset)
 	g->started = min_of(g->started, pos);
 	if (!pos)
 		g->first_ts = INT64_MIN;
+	g->sound_to = min_of(g->sound_to, pos);
+	g->sound_from = min_of(g->sound_from, pos);
 	index_cut(&g->index, pos);
 	segment_mark_dirty(g); /* the new length wants a sync, too */
 	g->trim = true;
@@ -270,6 +293,103 @@ int segment_index(struct segment *g, bool nowait)
 	g->index.built = r == 0;
 	if (r)
 		g->max_ts = max_ts;
+	return r;
+}
+
+/* ---- checking ------------------------------------------------------------ */
+
+static void say_unsound(const struct segment *g, int64_t pos, const char *why)
+{
+	char path[LOG_PATH_MAX];
+
+	segment_path(g, path);
+	trace_error("log", "a segment is damaged",
+		    "file=%s pos=%" PRId64 " why=\"%s\"", path, pos, why);
+}
+
+static const char *flaw_of(const struct segment *g, const struct batch *b,
+			   int64_t next)
+{
+	if (!batch_crc_ok(b))
+		return "wrong checksum";
+	if (b->last_offset_delta < 0 || b->base_offset < next ||
+	    batch_next_offset(b) > g->next)
+		return "offsets out of place";
+	return NULL;
+}
+
+/* Two stretches become one where they touch; else the newer one counts. */
+static void note_sound(struct segment *g, const struct spot *from,
+		       const struct spot *to)
+{
+	if (from->pos > g->sound_to || to->pos < g->sound_from ||
+	    g->sound_from == g->sound_to) {
+		g->sound_from = from->pos;
+		g->sound_to = to->pos;
+		g->sound_next = to->offset;
+		return;
+	}
+	g->sound_from = min_of(g->sound_from, from->pos);
+	if (to->pos < g->sound_to)
+		return;
+	g->sound_to = to->pos;
+	g->sound_next = to->offset;
+}
+
+/* From at on, a batch at least; on -EAGAIN *stop is the end of the first. */
+static int check_stretch(struct segment *g, struct scan *s, struct spot at,
+			 struct spot *stop)
+{
+	uint32_t begin = at.pos, end = stop->pos;
+	const char *flaw = NULL;
+	int r;
+
+	while (at.pos < end && at.pos - begin < CHECK_BYTES) {
+		r = scan_next_whole(s);
+		if (r > 0)
+			flaw = flaw_of(g, &s->batch, at.offset);
+		else if (r == 0 || r == -EBADMSG)
+			flaw = "no whole batch";
+		if (flaw) {
+			say_unsound(g, at.pos, flaw);
+			return -EBADMSG;
+		}
+		if (r == -EAGAIN && at.pos == begin && s->batch.size > 0)
+			stop->pos = begin + (uint32_t)s->batch.size;
+		if (r < 0 && (r != -EAGAIN || at.pos == begin))
+			return r;
+		if (r < 0)
+			break; /* the rest another time */
+		at.pos = (uint32_t)s->pos;
+		at.offset = batch_next_offset(&s->batch);
+	}
+	*stop = at;
+	return 0;
+}
+
+int segment_check(struct segment *g, const struct spot *from,
+		  struct spot *stop)
+{
+	struct scan s;
+	struct file *f;
+	int r;
+
+	if (from->pos >= g->sound_from && from->pos < g->sound_to) {
+		if (stop->pos > g->sound_to)
+			*stop = (struct spot){ g->base, g->sound_to ==
+					       g->size ? g->next :
+					       g->sound_next, g->sound_to };
+		return 0;
+	}
+	r = segment_file(g, &f);
+	if (r)
+		return r;
+	scan_open(&s, g->disk, f, from->pos, g->size);
+	s.nowait = true;
+	r = check_stretch(g, &s, *from, stop);
+	scan_close(&s);
+	if (!r)
+		note_sound(g, from, stop);
 	return r;
 }
 

@@ -14,11 +14,11 @@
 #include "log_internal.h"
 
 #define SWEEP_MS 5000
-#define NAME_KEEP 160 /* of a directory's name, before what is appended */
 
 struct doomed {
 	struct list link;
 	int64_t at_ms;
+	uint64_t frame; /* the journal says that the log is deleted */
 	char path[LOG_PATH_MAX];
 };
 
@@ -279,7 +279,7 @@ static void renamed_path(struct store *s, const struct log *l,
 
 	uuid_text(l->topic_id, id);
 	snprintf(out, LOG_PATH_MAX,
-		 LOG_ROOT "/%.*s.%s.%" PRIx64 ".%" PRIx64 "-%s", NAME_KEEP,
+		 LOG_ROOT "/%.*s.%s.%" PRIx64 ".%" PRIx64 "-%s", LOG_NAME_KEEP,
 		 l->dir, id, s->life, s->next_name++, suffix);
 }
 
@@ -335,12 +335,25 @@ static int begin_anew(struct store *s, struct log *l)
 static int put_aside(struct store *s, struct log *l)
 {
 	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	int r;
 
 	log_dir_path(l, from);
 	renamed_path(s, l, "stray", to);
 	trace_warn("log", "a directory of another topic is moved aside",
 		   "from=%s to=%s", from, to);
-	return s->disk->ops->rename(s->disk, from, to);
+	r = s->disk->ops->rename(s->disk, from, to);
+	return r == -ENOENT ? 0 : r;
+}
+
+static void bury(struct store *s, const struct log *l)
+{
+	uint64_t *until = map_find(&s->buried, l->dir, strlen(l->dir));
+
+	if (!until) {
+		until = mem_alloc(sizeof(*until));
+		map_put(&s->buried, l->dir, strlen(l->dir), until);
+	}
+	*until = s->checkpoint;
 }
 
 static void admit(struct store *s, struct log *l,
@@ -373,13 +386,18 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 		return 0;
 	}
 	r = take_known(s, str_of(l->dir), &old);
-	known = !r && old && uuid_eq(old->topic_id, topic_id);
+	/* of some damaged logs not even the topic is known: it is this one */
+	known = !r && old &&
+		(uuid_eq(old->topic_id, topic_id) ||
+		 (old->damaged && uuid_is_zero(old->topic_id)));
 	if (known) {
 		log_free(l);
 		l = old;
+		l->topic_id = topic_id;
 	} else if (!r) {
 		if (old) {
 			r = put_aside(s, old);
+			bury(s, old); /* the checkpoint speaks of it */
 			log_free(old);
 		}
 		if (!r)
@@ -400,17 +418,6 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 	return 0;
 }
 
-static void bury(struct store *s, const struct log *l)
-{
-	uint64_t *until = map_find(&s->buried, l->dir, strlen(l->dir));
-
-	if (!until) {
-		until = mem_alloc(sizeof(*until));
-		map_put(&s->buried, l->dir, strlen(l->dir), until);
-	}
-	*until = s->checkpoint;
-}
-
 void store_checkpoint_written(struct store *s)
 {
 	s->checkpoint_kept = s->checkpoint;
@@ -423,20 +430,9 @@ void store_checkpoint_written(struct store *s)
 	}
 }
 
-void store_log_delete(struct store *s, struct log *l)
+/* Its directory has another name now: only jobs and readers are left. */
+static void forget(struct store *s, struct log *l)
 {
-	struct doomed *d = mem_zalloc(sizeof(*d));
-	char from[LOG_PATH_MAX];
-
-	log_dir_path(l, from);
-	renamed_path(s, l, "delete", d->path);
-	journal_forget(s, l);
-	if (!s->disk->ops->rename(s->disk, from, d->path)) {
-		d->at_ms = s->now_ms + max_of(l->set.file_delete_delay_ms, 0);
-		list_push(&s->doomed, &d->link);
-	} else {
-		mem_free(d);
-	}
 	map_remove(&s->by_dir, l->dir, strlen(l->dir));
 	if (l->vouched[0].end > 0 || l->vouched[1].end > 0)
 		bury(s, l);
@@ -448,8 +444,59 @@ void store_log_delete(struct store *s, struct log *l)
 	l->gone = true;
 	l->owner = NULL;
 	list_push(&s->gone, &l->link);
+	log_release(l);
 	if (!l->jobs)
 		log_free(l);
+}
+
+void store_log_delete(struct store *s, struct log *l)
+{
+	struct doomed *d = mem_zalloc(sizeof(*d));
+	char from[LOG_PATH_MAX];
+
+	log_dir_path(l, from);
+	renamed_path(s, l, "delete", d->path);
+	journal_forget(s, l);
+	if (!s->disk->ops->rename(s->disk, from, d->path)) {
+		d->at_ms = s->now_ms + max_of(l->set.file_delete_delay_ms, 0);
+		d->frame = journal_last_frame(s);
+		list_push(&s->doomed, &d->link);
+	} else {
+		mem_free(d);
+	}
+	forget(s, l);
+}
+
+/*
+ * The new name is on disk before anything begins under the old one: a start
+ * must not take the damaged files for those of the new log, which has the same
+ * topic id.
+ */
+int store_log_set_aside(struct store *s, struct log *l)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	int r, gone;
+
+	assert(l->error);
+	log_dir_path(l, from);
+	renamed_path(s, l, "damaged", to);
+	gone = s->disk->ops->rename(s->disk, from, to);
+	if (gone && gone != -ENOENT)
+		return gone;
+	r = s->disk->ops->sync_dir(s->disk, LOG_ROOT);
+	if (r)
+		return r;
+	trace_warn("log", "a damaged log is set aside, to be copied anew",
+		   "log=%s error=\"%s\" kept=%s", l->dir, strerror(-l->error),
+		   gone ? "nothing" : to);
+	journal_forget(s, l);
+	forget(s, l);
+	return 0;
+}
+
+int store_error(const struct store *s)
+{
+	return s->journal.error;
 }
 
 void store_each_log(struct store *s, void (*each)(void *ctx, struct log *l),
@@ -500,7 +547,7 @@ static void remove_doomed(struct store *s, bool all)
 	list_each(i, &s->doomed, safe) {
 		struct doomed *d = list_entry(i, struct doomed, link);
 
-		if (!all && d->at_ms > s->now_ms)
+		if (!all && (d->at_ms > s->now_ms || !journal_has(s, d->frame)))
 			continue;
 		list_remove(&d->link);
 		store_unlink(s, d->path, true);
@@ -594,10 +641,11 @@ int store_close(struct store *s)
 	if (!store_is_idle(s))
 		return -EBUSY;
 	s->stopping = s->closing = true;
-	remove_doomed(s, true);
 	r = s->journal.error ? s->journal.error : sync_all(s);
 	if (!r)
 		r = checkpoint_write_clean(s);
+	if (!r)
+		remove_doomed(s, true); /* no checkpoint knows of them */
 	store_free(s);
 	return r;
 }

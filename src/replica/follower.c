@@ -126,8 +126,6 @@ static int take(struct replica *r, const struct replica_fetched *f,
 		return cut(r, &f->diverging, changed);
 	if (f->n > 0) {
 		rc = log_append_copy(r->log, f->p, (size_t)f->n);
-		if (rc == -EBADMSG || rc == -ENOSPC)
-			return -EAGAIN; /* nothing was written: ask again */
 		if (rc < 0)
 			return rc;
 	}
@@ -143,7 +141,11 @@ int replica_on_fetched(struct replica *r, const struct replica_fetched *f,
 	if (r->role != REPLICA_FOLLOWER || f->leader_epoch != r->leader_epoch)
 		return 0;
 	rc = take(r, f, changed);
-	if (rc < 0 && rc != -EAGAIN)
-		*changed |= replica_offline(r);
+	if (rc >= 0 || rc == -EAGAIN)
+		return rc;
+	/* bad bytes, no space, no file descriptors: nothing was done */
+	if (!log_error(r->log))
+		return -EAGAIN;
+	*changed |= replica_offline(r);
 	return rc;
 }

@@ -69,6 +69,8 @@ static int64_t mem_read(struct file *f, int64_t pos, void *p, size_t n,
 	if (check_alive(f))
 		return -EIO;
 	m->stats.reads++;
+	if (f->node->unreadable)
+		return -EIO;
 	if (nowait && prng_below(&m->prng, 100) < m->cold)
 		return -EAGAIN;
 	return (int64_t)disk_image_read(&f->node->seen, pos, p, n);
@@ -236,6 +238,19 @@ static int create(struct disk_mem *m, struct found *at, bool is_dir)
 	at->node = disk_tree_add(&m->tree, is_dir);
 	disk_tree_move(&m->tree, (struct place){ 0 }, place_of(at), at->node);
 	return 0;
+}
+
+static int64_t mem_size_of(struct disk *d, const char *path)
+{
+	struct disk_mem *m = of(d);
+	struct found at;
+	int err = find(m, path, &at);
+
+	if (err)
+		return err;
+	if (!at.node)
+		return -ENOENT;
+	return at.node->is_dir ? -EISDIR : at.node->seen.size;
 }
 
 static int mem_open(struct disk *d, const char *path, int flags,
@@ -449,6 +464,7 @@ static const struct disk_ops ops = {
 	.unlink = mem_unlink,
 	.mkdir = mem_mkdir,
 	.rmdir = mem_rmdir,
+	.size_of = mem_size_of,
 	.sync_dir = mem_sync_dir,
 	.list = mem_list,
 	.space = mem_space,
@@ -525,6 +541,16 @@ bool disk_mem_flip(struct disk_mem *m, const char *path, int64_t pos,
 
 	return !find(m, path, &at) && at.node &&
 	       disk_node_flip(at.node, pos, mask);
+}
+
+bool disk_mem_spoil(struct disk_mem *m, const char *path)
+{
+	struct found at;
+
+	if (find(m, path, &at) || !at.node)
+		return false;
+	at.node->unreadable = true;
+	return true;
 }
 
 struct disk_mem_stats disk_mem_stats(const struct disk_mem *m)

@@ -63,6 +63,8 @@ void disk_mem_set_cold(struct disk_mem *m, unsigned percent);
 /* Flips bits of one byte on the medium, silently. False: no such byte. */
 bool disk_mem_flip(struct disk_mem *m, const char *path, int64_t pos,
 		   uint8_t mask);
+/* A file cannot be read any more: -EIO, now and later. False: no such file. */
+bool disk_mem_spoil(struct disk_mem *m, const char *path);
 struct disk_mem_stats disk_mem_stats(const struct disk_mem *m);
 
 #endif

@@ -30,6 +30,7 @@ struct node {
 	unsigned refs;
 	unsigned users; /* names that show it, and open files */
 	bool is_dir;
+	bool unreadable;
 	struct map now, kept;    /* of a directory: name -> node */
 	struct image seen, safe; /* of a file */
 	struct list changes;

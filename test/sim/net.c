@@ -60,7 +60,7 @@ static int64_t arrival(struct world *w, int64_t *lane)
 void world_set_way(struct world *w, int from, int to, enum world_way way)
 {
 	w->ways[from][to] = way;
-	if (way == WAY_CLOGS)
+	if (way != WAY_OPEN) /* what is clogged stays before what comes later */
 		return;
 	list_each (l, &w->clogged, safe) {
 		struct parcel *p = list_entry(l, struct parcel, link);
@@ -68,8 +68,7 @@ void world_set_way(struct world *w, int from, int to, enum world_way way)
 		if (p->from != from || p->to != to)
 			continue;
 		list_remove(l);
-		if (way == WAY_OPEN &&
-		    (!p->node || p->life == node_of(w, p->node)->life))
+		if (!p->node || p->life == node_of(w, p->node)->life)
 			plan(w, arrival(w, p->lane), p->node, p->tag, p->fn,
 			     p->ctx);
 		else

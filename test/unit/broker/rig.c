@@ -414,6 +414,21 @@ void rig_delete_topic(struct rig *r, const char *name)
 	rig_settle(r);
 }
 
+static void on_loss(struct rig *r, struct broker *b, struct isr_wish *w)
+{
+	struct lose_replicas_command_partition p = { w->partition,
+						     w->leader_epoch };
+	struct lose_replicas_command_topic t = { w->topic_id, 1, &p };
+	struct lose_replicas_command c = {
+		b->node->id, cluster_broker(r->c, b->node->id)->epoch, 1, &t };
+	const struct alter_partition_response *out;
+
+	r->losses++;
+	rig_command(r, &lose_replicas_command_type, &c);
+	out = r->fx.result;
+	isr_answer(b, w, out->topics[0].partitions[0].error_code);
+}
+
 /* Thread 0 would ask the quorum leader; here the cluster decides at once. */
 static void on_isr_wish(struct broker *b, struct isr_wish *w)
 {
@@ -426,6 +441,10 @@ static void on_isr_wish(struct broker *b, struct isr_wish *w)
 		b->node->id, cluster_broker(r->c, b->node->id)->epoch, 1, &t };
 	const struct alter_partition_response *out;
 
+	if (w->lost) {
+		on_loss(r, b, w);
+		return;
+	}
 	r->isr_wishes++;
 	if (r->refuse_isr) {
 		isr_answer(b, w, K_INELIGIBLE_REPLICA);

@@ -58,7 +58,7 @@ struct rig {
 	struct rig_call *calls[RIG_CALLS]; /* by connection, from 1 */
 	int calls_n;
 	bool refuse_isr;
-	int isr_wishes;
+	int isr_wishes, losses;
 	const char *refused; /* why a node has to end */
 };
 

@@ -195,6 +195,24 @@ static struct bytes unregister_one(struct stage *s, struct prng *p)
 	return encode(s, p, &unregister_broker_command_type, &m);
 }
 
+struct bytes chance_loss(struct stage *s, struct prng *p)
+{
+	const struct partition *part = pick_partition(s, p);
+	struct lose_replicas_command_partition mp;
+	struct lose_replicas_command_topic mt = { .partitions_n = 1,
+						  .partitions = &mp };
+	struct lose_replicas_command m = { .topics_n = 1, .topics = &mt };
+
+	if (!part)
+		return create_one(s, p);
+	m.broker_id = part->replicas.v[pick(p, part->replicas.n)];
+	m.broker_epoch = cluster_broker_epoch(s->c, m.broker_id);
+	mt.topic_id = part->topic->id;
+	mp.partition = part->index;
+	mp.leader_epoch = part->leader_epoch - (pick(p, 16) == 0);
+	return encode(s, p, &lose_replicas_command_type, &m);
+}
+
 struct bytes chance_command(struct stage *s, struct prng *p)
 {
 	switch (pick(p, 24)) {

@@ -9,5 +9,8 @@
 struct stage chance_stage(uint64_t seed);
 /* Encodes the next command; bytes in the stage's arena. */
 struct bytes chance_command(struct stage *s, struct prng *p);
+/* A replica of some partition is lost; not among the above, of which the golden
+ * log is made. */
+struct bytes chance_loss(struct stage *s, struct prng *p);
 
 #endif

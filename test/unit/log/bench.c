@@ -250,6 +250,13 @@ void bench_must_append(struct log *l, int32_t epoch, struct making m)
 	ck_assert_int_eq(log_end(l), end + m.n);
 }
 
+enum kerr bench_read(struct log *l, int64_t offset, int64_t end,
+		     int32_t bytes_max, struct log_slice *out)
+{
+	return log_read(l, &(struct log_want){ offset, end, bytes_max, true },
+			out);
+}
+
 struct buf bench_read_all(struct bench *b, struct log *l, int64_t from,
 			  int64_t end)
 {
@@ -257,7 +264,7 @@ struct buf bench_read_all(struct bench *b, struct log *l, int64_t from,
 	struct log_slice s;
 
 	while (from < end) {
-		enum kerr e = log_read(l, from, end, 1 << 16, true, &s);
+		enum kerr e = bench_read(l, from, end, 1 << 16, &s);
 
 		ck_assert_msg(e == K_NONE, "%s", kerr_name((int16_t)e));
 		if (s.cold) {

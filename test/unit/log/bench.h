@@ -61,6 +61,9 @@ struct buf bench_batch(struct making m);
 enum kerr bench_append(struct log *l, int32_t epoch, struct making m,
 		       struct log_append *out);
 void bench_must_append(struct log *l, int32_t epoch, struct making m);
+/* log_read, in a line. */
+enum kerr bench_read(struct log *l, int64_t offset, int64_t end,
+		     int32_t bytes_max, struct log_slice *out);
 /* Everything in [from, end) as one buffer. */
 struct buf bench_read_all(struct bench *b, struct log *l, int64_t from,
 			  int64_t end);

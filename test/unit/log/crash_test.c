@@ -234,6 +234,8 @@ static void check_content(struct run *r, struct model *m)
 	struct batch b;
 
 	bench_check_bytes(&all, start, end);
+	if (m->n && m->promised > m->now[0].base)
+		ck_assert_int_le(start, m->now[0].base);
 	for (size_t at = 0; at < all.n; at += (size_t)b.size) {
 		struct mark x = { 0 };
 

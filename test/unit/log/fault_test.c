@@ -112,7 +112,7 @@ static void held(void (*lose)(void))
 	for (int i = 0; i < 10; i++)
 		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
 	log_set_high_watermark(l, 20);
-	ck_assert_int_eq(log_read(l, 0, 20, 1 << 20, true, &s), K_NONE);
+	ck_assert_int_eq(bench_read(l, 0, 20, 1 << 20, &s), K_NONE);
 	ck_assert_int_eq(s.next_offset, 20);
 	before = mem_alloc((size_t)s.n);
 	after = mem_alloc((size_t)s.n);
@@ -244,7 +244,7 @@ TEST(damage_below_the_vouched_end_is_named_and_nothing_is_cut)
 	reopen();
 	ck_assert_int_eq(b.recovery.logs_damaged, 1);
 	ck_assert_int_eq(log_error(l), -EBADMSG);
-	ck_assert_int_eq(log_read(l, 0, 40, 1 << 20, true, &s),
+	ck_assert_int_eq(bench_read(l, 0, 40, 1 << 20, &s),
 			 K_KAFKA_STORAGE_ERROR);
 	ck_assert_int_eq(bench_append(l, 0, MAKING(.n = 1), &out),
 			 K_KAFKA_STORAGE_ERROR);

@@ -123,7 +123,8 @@ TEST(a_read_is_whole_batches_within_its_bounds)
 		uint8_t *bytes;
 		struct buf all = { 0 };
 
-		ck_assert_int_eq(log_read(l, at, end, max, one, &s), K_NONE);
+		ck_assert_int_eq(log_read(l, &(struct log_want){
+				 at, end, max, one }, &s), K_NONE);
 		ck_assert(!s.cold);
 		if (!s.n)
 			continue;
@@ -143,7 +144,7 @@ TEST(a_read_is_whole_batches_within_its_bounds)
 		buf_fini(&all);
 		log_slice_drop(&s);
 	}
-	ck_assert_int_eq(log_read(l, 751, 751, 1, true, &s),
+	ck_assert_int_eq(bench_read(l, 751, 751, 1, &s),
 			 K_OFFSET_OUT_OF_RANGE);
 	bench_fini(&b);
 }

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files that somebody or something changed: found at the start or before they
+ * are given out (I17, I18), named, left as they are, set aside when told to.
+ */
+#include <stdio.h>
+
+#include "bench.h"
+
+static struct bench b;
+static struct log *l, *other;
+static struct log_settings set;
+
+#define FIRST "log/t-0/00000000000000000000.log"
+
+static void open_both(void)
+{
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	other = bench_log(&b, "other", &set);
+}
+
+/* Three segments of some batches in each of two logs. */
+static void setup(bool durable)
+{
+	set = bench_settings(durable);
+	set.segment_bytes = 700;
+	bench_init(&b, 1);
+	open_both();
+	for (int i = 0; i < 20; i++) {
+		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+		bench_must_append(other, 0, MAKING(.n = 2, .tag = i));
+	}
+	bench_settle(&b);
+	ck_assert_int_ge(log_segments(l), 3);
+}
+
+/* How the process ended before the files were touched. */
+static void end(int how)
+{
+	if (how == 0)
+		bench_close(&b);
+	else
+		bench_crash(&b, DISK_MEM_KEEP);
+}
+
+static struct disk *disk(void)
+{
+	return disk_mem_disk(b.mem);
+}
+
+static void resize(const char *path, int64_t by)
+{
+	struct file *f;
+	int64_t size;
+
+	ck_assert_int_eq(disk()->ops->open(disk(), path, DISK_WRITE, &f), 0);
+	size = disk()->ops->size(f);
+	ck_assert_int_eq(disk()->ops->truncate(f, size + by), 0);
+	ck_assert_int_eq(disk()->ops->sync(f), 0);
+	disk()->ops->close(f);
+}
+
+struct names {
+	char name[32][80];
+	int n;
+};
+
+static void note_name(void *ctx, const char *name, bool is_dir)
+{
+	struct names *v = ctx;
+
+	(void)is_dir;
+	snprintf(v->name[v->n++], sizeof(v->name[0]), "%s", name);
+}
+
+static struct names list(const char *path)
+{
+	struct names v = { .n = 0 };
+
+	ck_assert_int_eq(disk()->ops->list(disk(), path, note_name, &v), 0);
+	return v;
+}
+
+/* The i-th segment of t-0, from the end when negative. */
+static const char *segment(int i)
+{
+	static char path[200];
+	struct names v = list("log/t-0"), logs = { .n = 0 };
+
+	for (int k = 0; k < v.n; k++)
+		if (strstr(v.name[k], ".log"))
+			note_name(&logs, v.name[k], false);
+	snprintf(path, sizeof(path), "log/t-0/%s",
+		 logs.name[i < 0 ? logs.n + i : i]);
+	return path;
+}
+
+static void remove_dir(const char *path)
+{
+	struct names v = list(path);
+	char file[200];
+
+	for (int i = 0; i < v.n; i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, v.name[i]);
+		ck_assert_int_eq(disk()->ops->unlink(disk(), file), 0);
+	}
+	ck_assert_int_eq(disk()->ops->rmdir(disk(), path), 0);
+}
+
+static int aside(const char *suffix)
+{
+	struct names v = list("log");
+	int n = 0;
+
+	for (int i = 0; i < v.n; i++)
+		n += strstr(v.name[i], suffix) != NULL;
+	return n;
+}
+
+static void check_whole(struct log *log, int64_t until)
+{
+	struct buf all;
+
+	ck_assert_int_eq(log_error(log), 0);
+	ck_assert_int_eq(log_end(log), until);
+	all = bench_read_all(&b, log, 0, until);
+	bench_check_bytes(&all, 0, until);
+	buf_fini(&all);
+}
+
+static void check_damaged(void)
+{
+	struct log_slice s;
+
+	ck_assert_int_eq(b.recovery.logs_damaged, 1);
+	ck_assert_int_eq(log_error(l), -EBADMSG);
+	ck_assert_int_eq(bench_read(l, 0, 40, 1 << 20, &s),
+			 K_KAFKA_STORAGE_ERROR);
+	check_whole(other, 40);
+}
+
+/* ---- found at the start -------------------------------------------------- */
+
+TEST_TIMES(a_segment_that_became_shorter_is_damage, 6)
+{
+	setup(_i < 4);
+	end(_i % 2);
+	resize(segment(_i / 2 == 1 ? -1 : 0), _i / 2 == 1 && _i % 2 ?
+	       -disk()->ops->size_of(disk(), segment(-1)) : -1);
+	open_both();
+	/* what the journal has it writes again */
+	if (_i == 1 || _i == 3)
+		check_whole(l, 40);
+	else if (_i == 5) /* memory, killed: nothing was vouched for */
+		ck_assert_int_lt(log_end(l), 40);
+	else
+		check_damaged();
+	bench_fini(&b);
+}
+
+TEST_TIMES(a_missing_segment_is_damage, 3)
+{
+	setup(true);
+	end(0);
+	ck_assert_int_eq(disk()->ops->unlink(disk(), segment(_i - 1)), 0);
+	open_both();
+	check_damaged();
+	bench_fini(&b);
+}
+
+TEST_TIMES(a_directory_that_was_taken_away_is_damage, 2)
+{
+	setup(true);
+	if (_i) { /* the checkpoint has to know it */
+		end(0);
+		open_both();
+		bench_must_append(other, 0, MAKING(.n = 2));
+	}
+	end(_i);
+	remove_dir("log/t-0");
+	open_both();
+	ck_assert_int_eq(b.recovery.logs_damaged, 1);
+	ck_assert_int_eq(log_error(l), -EBADMSG);
+	check_whole(other, 40 + 2 * _i);
+	/* and is not forgotten */
+	end(1);
+	open_both();
+	ck_assert_int_eq(log_error(l), -EBADMSG);
+	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
+	ck_assert_int_eq(aside("-damaged"), 0);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_error(l), 0);
+	ck_assert_int_eq(log_end(l), 0);
+	bench_fini(&b);
+}
+
+TEST_TIMES(segments_that_changed_places_are_damage, 2)
+{
+	char one[200], two[200];
+
+	setup(true);
+	/* one more record: no two segments are of one length */
+	bench_must_append(l, 0, MAKING(.n = 1, .pad = 50));
+	bench_must_append(l, 0, MAKING(.n = 1, .pad = 400));
+	end(0);
+	snprintf(one, sizeof(one), "%s", segment(0));
+	snprintf(two, sizeof(two), "%s", segment(-1 - _i));
+	ck_assert_int_eq(disk()->ops->rename(disk(), one, "log/t-0/x"), 0);
+	ck_assert_int_eq(disk()->ops->rename(disk(), two, one), 0);
+	ck_assert_int_eq(disk()->ops->rename(disk(), "log/t-0/x", two), 0);
+	open_both();
+	check_damaged();
+	bench_fini(&b);
+}
+
+TEST(bytes_behind_the_end_are_cut_and_no_damage)
+{
+	setup(true);
+	end(0);
+	resize(segment(-1), 100);
+	open_both();
+	check_whole(l, 40);
+	bench_fini(&b);
+}
+
+TEST(the_topic_id_beside_the_segments_is_not_needed)
+{
+	setup(true);
+	end(0);
+	ck_assert_int_eq(disk()->ops->unlink(disk(),
+					     "log/t-0/partition.metadata"), 0);
+	open_both();
+	check_whole(l, 40);
+	bench_fini(&b);
+}
+
+TEST(a_file_that_cannot_be_read_costs_its_log_alone)
+{
+	setup(true);
+	end(0);
+	open_both();
+	for (int i = 0; i < 4; i++) {
+		bench_must_append(l, 0, MAKING(.n = 2));
+		bench_must_append(other, 0, MAKING(.n = 2));
+	}
+	bench_settle(&b);
+	end(1);
+	ck_assert(disk_mem_spoil(b.mem, segment(-1)));
+	open_both();
+	ck_assert_int_eq(b.recovery.logs_damaged, 1);
+	ck_assert_int_eq(log_error(l), -EBADMSG);
+	check_whole(other, 48);
+	bench_fini(&b);
+}
+
+TEST(a_log_that_was_mended_is_whole_again)
+{
+	struct file *f;
+	uint8_t last;
+	int64_t n;
+
+	setup(true);
+	end(0);
+	ck_assert_int_eq(disk()->ops->open(disk(), FIRST, DISK_READ, &f), 0);
+	n = disk()->ops->size(f);
+	ck_assert_int_eq(disk()->ops->read(f, n - 1, &last, 1, false), 1);
+	disk()->ops->close(f);
+	resize(FIRST, -1);
+	open_both();
+	check_damaged();
+	end(0); /* a clean stop does not make it better */
+	open_both();
+	check_damaged();
+	end(0);
+	resize(FIRST, 1);
+	open_both();
+	if (last) /* a zero is not what it was */
+		check_damaged();
+	end(0);
+	ck_assert_int_eq(disk()->ops->open(disk(), FIRST, DISK_WRITE, &f), 0);
+	ck_assert_int_eq(disk()->ops->write(f, n - 1, &(struct disk_span){
+						    &last, 1 }, 1), 0);
+	disk()->ops->close(f);
+	open_both();
+	check_whole(l, 40);
+	bench_fini(&b);
+}
+
+/* ---- found when it is read ----------------------------------------------- */
+
+TEST_TIMES(a_flipped_bit_is_found_before_it_is_given_out, 20)
+{
+	int64_t pos;
+	struct log_slice s;
+	enum kerr e = K_NONE;
+
+	setup(_i % 2);
+	end(0);
+	pos = (int64_t)_i * 97 % disk()->ops->size_of(disk(), segment(1));
+	/* offset and epoch stand before the checksum, and outside of it */
+	ck_assert(disk_mem_flip(b.mem, segment(1), pos, 0x10));
+	open_both();
+	for (int64_t at = 0; at < 40 && e == K_NONE; at = s.next_offset) {
+		e = bench_read(l, at, 40, 300, &s);
+		if (e == K_NONE) {
+			struct buf got = { 0 };
+
+			ck_assert_int_eq(log_slice_read(&s, 0, buf_grow(
+				&got, (size_t)s.n), (size_t)s.n, false), s.n);
+			bench_check_bytes(&got, at, s.next_offset);
+			buf_fini(&got);
+			log_slice_drop(&s);
+		}
+	}
+	if (e == K_NONE) /* the leader's epoch: not guarded by the format */
+		ck_assert_int_lt(pos % 206, 16);
+	else
+		ck_assert_int_eq(log_error(l), -EBADMSG);
+	bench_settle(&b);
+	ck_assert_int_eq(b.offline_calls, e != K_NONE);
+	check_whole(other, 40);
+	bench_fini(&b);
+}
+
+TEST(a_file_that_became_shorter_while_it_was_closed_is_found)
+{
+	struct log_slice s;
+
+	b.files_max = 1;
+	setup(true);
+	end(0);
+	open_both();
+	resize(segment(0), -1);
+	ck_assert_int_eq(bench_read(l, 0, 40, 300, &s), K_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(log_error(l), -EBADMSG);
+	bench_fini(&b);
+}
+
+TEST(what_was_read_once_is_not_checked_again)
+{
+	uint64_t reads;
+	struct buf all;
+
+	setup(true);
+	end(0);
+	open_both();
+	all = bench_read_all(&b, l, 0, 40);
+	buf_fini(&all);
+	reads = disk_mem_stats(b.mem).reads;
+	all = bench_read_all(&b, l, 0, 40);
+	/* the bytes themselves, and headers in between */
+	ck_assert_uint_le(disk_mem_stats(b.mem).reads - reads,
+			  2 * (uint64_t)log_segments(l));
+	buf_fini(&all);
+	bench_fini(&b);
+}
+
+/* A stretch ends where the page cache does; the next begins there. */
+TEST(cold_bytes_are_checked_as_they_come)
+{
+	struct buf all;
+
+	setup(true);
+	end(0);
+	open_both();
+	disk_mem_set_cold(b.mem, 50);
+	all = bench_read_all(&b, l, 3, 40);
+	bench_check_bytes(&all, 3, 40);
+	buf_fini(&all);
+	bench_fini(&b);
+}
+
+/* ---- set aside ----------------------------------------------------------- */
+
+static void fail_a_write(struct log *log)
+{
+	struct log_append out;
+
+	disk_mem_fail_write(b.mem, 1);
+	ck_assert_int_eq(bench_append(log, 0, MAKING(.n = 1), &out),
+			 K_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(log_error(log), -EIO);
+}
+
+TEST_TIMES(a_log_set_aside_is_kept_and_another_begins, DISK_MEM_CRASHES)
+{
+	setup(true);
+	fail_a_write(l);
+	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
+	ck_assert_int_eq(aside("-damaged"), 1);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_end(l), 0);
+	for (int i = 0; i < 20; i++)
+		bench_must_append(l, 1, MAKING(.n = 1, .tag = 100 + i));
+	bench_settle(&b);
+	ck_assert_int_eq(log_durable_end(l), 20);
+	bench_crash(&b, (enum disk_mem_crash)_i);
+	open_both();
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	check_whole(l, 20);
+	ck_assert_int_eq(log_epoch_at(l, 0), 1);
+	check_whole(other, 40);
+	ck_assert_int_eq(aside("-damaged"), 1); /* never deleted */
+	bench_fini(&b);
+}
+
+TEST_TIMES(a_crash_right_after_it_was_set_aside_leaves_nothing_old,
+	   DISK_MEM_CRASHES)
+{
+	setup(true);
+	end(0);
+	open_both();
+	fail_a_write(l);
+	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
+	bench_crash(&b, (enum disk_mem_crash)_i);
+	open_both();
+	ck_assert_int_eq(log_end(l), 0);
+	ck_assert_int_eq(log_error(l), 0);
+	check_whole(other, 40);
+	bench_fini(&b);
+}
+
+/* ---- a failed sync ------------------------------------------------------- */
+
+/* Of one file, in the cycle; l is the log it was of. */
+static void fail_a_sync(void)
+{
+	struct log *t;
+
+	setup(true);
+	end(0);
+	open_both();
+	bench_must_append(l, 0, MAKING(.n = 1));
+	bench_must_append(other, 0, MAKING(.n = 1));
+	bench_settle(&b);
+	disk_mem_fail_sync(b.mem, 1);
+	for (int i = 0; i < 4 && !b.offline_calls; i++)
+		bench_tick(&b, 61000);
+	ck_assert_int_eq(b.offline_calls, 1);
+	if (!log_error(l)) {
+		t = l;
+		l = other;
+		other = t;
+	}
+	ck_assert_int_eq(log_error(l), -EIO);
+}
+
+/*
+ * The kernel drops what it could not write, and shows it all the same. Only
+ * the journal has it: it has to be there until that log is given up.
+ */
+TEST(the_journal_is_kept_for_a_log_whose_sync_failed)
+{
+	fail_a_sync();
+	ck_assert(log_needs_journal(l));
+	for (int i = 0; i < 30; i++) {
+		bench_must_append(other, 0, MAKING(.n = 1, .pad = 500));
+		bench_tick(&b, 61000);
+	}
+	bench_crash(&b, DISK_MEM_LOSE);
+	open_both();
+	check_whole(l, log_end(l));
+	check_whole(other, log_end(other));
+	ck_assert_int_eq(log_end(l) + log_end(other), 41 + 41 + 30);
+	bench_fini(&b);
+}
+
+TEST(a_log_that_was_given_up_holds_nothing_back)
+{
+	fail_a_sync();
+	log_forsake(l);
+	ck_assert(!log_needs_journal(l));
+	for (int i = 0; i < 4; i++)
+		bench_tick(&b, 61000);
+	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
+	bench_close(&b);
+	bench_open(&b);
+	ck_assert(b.recovery.clean);
+	bench_fini(&b);
+}
