@@ -241,7 +241,7 @@ static bool session_told(struct fetch *f, const struct fetch_response *r)
 	if (tap->epoch == 0)
 		f->in->a->n.sessions++;
 	else if (tap->id != r->session_id)
-		world_violation(f->in->a->w, "Fetch: another session than ours");
+		world_violation(f->in->a->w, "Fetch: another session");
 	tap->id = r->session_id;
 	tap->epoch = tap->epoch == INT32_MAX ? 1 : tap->epoch + 1;
 	return true;
