@@ -54,7 +54,9 @@ static struct told told_of(const struct item *i)
 		.partition = p->partition,
 		.position = p->position,
 		.epoch = i->epoch,
-		.last_epoch = i->epoch >= 0 ? p->last_epoch : -1,
+		/* a follower that is behind would call it divergence */
+		.last_epoch = i->epoch >= 0 && !i->follower ? p->last_epoch :
+							      -1,
 	};
 
 	caller_topic_id(p->in->caller, p->topic, &t.id);
