@@ -269,14 +269,18 @@ static void go_topic(struct broker *b, struct hosted_topic *t)
  * which may not be where this log ends now: it must not begin a second time.
  * The registration takes all of it away.
  */
-static bool is_of_a_predecessor(const struct broker *b,
-				const struct partition *p)
+bool shard_is_registered(const struct broker *b)
 {
 	const struct broker_info *self =
 		cluster_broker(b->cluster, b->node->id);
 
-	return p->leader == b->node->id && self &&
-	       !uuid_eq(self->incarnation, b->node->incarnation);
+	return self && uuid_eq(self->incarnation, b->node->incarnation);
+}
+
+static bool is_of_a_predecessor(const struct broker *b,
+				const struct partition *p)
+{
+	return p->leader == b->node->id && !shard_is_registered(b);
 }
 
 static void assign(struct broker *b, struct hosted *h,

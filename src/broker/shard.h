@@ -144,6 +144,10 @@ void isr_start(struct broker *b);
 /* On thread 0: takes the wish over. */
 void isr_deliver_wish(struct broker *b, struct letter *l);
 
+/* The agreed log has been heard up to where it knows of this process: what it
+ * says of this node is about us, and not about a process before. */
+bool shard_is_registered(const struct broker *b);
+
 /* ---- copies that failed (heal.c) ----------------------------------------- */
 
 /* Its log is offline, or the cluster's mind about it has changed. */

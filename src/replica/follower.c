@@ -71,14 +71,19 @@ static int cut(struct replica *r, const struct replica_divergence *d,
 	return 0;
 }
 
-/* The leader no longer has what we need next: begin at its first offset. */
+/*
+ * The leader no longer has what we need next: begin at its first offset. Or it
+ * does not have it yet, and we have nothing, so that no epoch says where we
+ * part: a leader that lost what was in memory begins before our empty log.
+ */
 static int begin_again(struct replica *r, int64_t leader_start, int *changed)
 {
 	int rc;
 
-	if (leader_start <= log_end(r->log))
+	if (leader_start <= log_end(r->log) &&
+	    log_start(r->log) < log_end(r->log))
 		return -EAGAIN;
-	trace_info("replica", "too far behind, beginning again",
+	trace_info("replica", "out of the leader's range, beginning again",
 		   "topic=%.*s partition=%d end=%" PRId64 " at=%" PRId64,
 		   STR_ARG(log_topic(r->log)), r->index, log_end(r->log),
 		   leader_start);

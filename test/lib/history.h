@@ -195,7 +195,10 @@ void history_read(struct history *h, int64_t offset, uint64_t value);
 void history_polled(struct history *h, uint32_t op,
 		    enum history_outcome outcome, int64_t now_us);
 
-/* The consumer's position is offset now; -1: anywhere (earliest, committed). */
+/*
+ * The consumer's position is offset now; -1: anywhere (earliest, committed).
+ * Also to be recorded when the client moves by itself (out of range).
+ */
 void history_seek(struct history *h, int32_t process, int key, int64_t offset,
 		  int64_t now_us);
 /* The client is gone with its positions; the number may be used again. */

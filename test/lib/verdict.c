@@ -211,8 +211,9 @@ void verdict_print(const struct verdict *v, const struct history *h,
 		   "most %" PRId64 " us), %" PRIu64 " operations unjudged\n",
 		   v->duplicates, v->lost, v->stale, v->stale_worst_us,
 		   v->unjudged);
-	buf_printf(out, "worst lag %" PRId64 " us (poll #%u)", v->lag_worst_us,
-		   v->lag_op);
+	buf_printf(out, "worst lag %" PRId64 " us", v->lag_worst_us);
+	if (v->lag_worst_us > 0)
+		buf_printf(out, " (poll #%u)", v->lag_op);
 	if (v->gap_key >= 0)
 		buf_printf(out,
 			   ", longest gap between acknowledgements %" PRId64

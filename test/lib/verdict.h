@@ -34,11 +34,13 @@
  *  hw-back, start-back	a process is told a lower high watermark or log start
  *		than before by the leader of the same epoch
  *  start-jump	a log start was told that no `start' explains, and the
- *		partition has no HISTORY_RETENTION
+ *		partition has no HISTORY_RETENTION, nor HISTORY_MEMORY and has
+ *		seen a power cut
  *  commit-back	a committed offset was fetched that a later commit had
  *		replaced for certain, or none was where one must be
  *  commit-phantom	an offset was fetched that nobody had committed
- *  commit-beyond	a committed offset beyond the end of the final read
+ *  commit-beyond	a committed offset beyond the end of the final read, of
+ *		a partition that no power cut or deletion has touched
  *  commit-fenced	a commit succeeded after another process had been told
  *		that it owns the partition in a later generation
  *  two-owners	two processes were told to own a partition in one generation
@@ -56,8 +58,8 @@
  * is judged from cut to cut. An operation that overlaps a cut or a deletion
  * could be on either side of it; it is left out (`unjudged').
  *
- * Time is O(n log n), memory about 100 bytes a send and 50 a consumer and
- * partition, freed at the end.
+ * Time is O(n log n), memory about 150 bytes a send and 100 a consumer and
+ * partition, whatever was read how often; freed at the end.
  */
 #ifndef TEST_LIB_VERDICT_H
 #define TEST_LIB_VERDICT_H

@@ -7,7 +7,8 @@
  * fetch began. A commit C is replaced when another one was invoked after C
  * had completed and has itself completed; so with M, the latest invocation
  * among the commits that completed before the fetch, exactly those that ended
- * before M are out.
+ * before M are out. A fetch that returns what a single commit wrote says
+ * that this one has been effective by then, whatever its own client was told.
  *
  * A deleted topic takes its committed offsets along at some time: partitions
  * of such topics are left out.
@@ -54,6 +55,7 @@ static struct entries entries_new(const struct judge *j)
 
 	for (uint32_t i = 0; i < j->h->ops_n; i++)
 		n += j->h->ops[i].kind == HISTORY_COMMIT ||
+		     j->h->ops[i].kind == HISTORY_FETCH ||
 		     j->h->ops[i].kind == HISTORY_OWN;
 	return (struct entries){ mem_alloc((n + 1) * sizeof(struct entry)), 0 };
 }
@@ -92,9 +94,57 @@ static const struct entry *last_up_to(const struct entries *s,
 /* ---- the register -------------------------------------------------------- */
 
 struct registers {
-	struct entries ended;  /* ok: completed; most: their invocation */
+	struct entries ended;  /* effective by; most: their invocation */
 	struct entries values; /* offset, invoked; most: end of their effect */
 };
+
+static void sort_values(const struct judge *j, struct entries *s)
+{
+	qsort(s->p, s->n, sizeof(*s->p), by_all);
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct entry *e = &s->p[i];
+
+		e->most = effect_end(&j->h->ops[e->op]);
+		if (i > 0 && same_register(e, e - 1) == 0 &&
+		    e->first == e[-1].first)
+			e->most = max_of(e->most, e[-1].most);
+	}
+}
+
+static void sort_ended(const struct judge *j, struct entries *s)
+{
+	qsort(s->p, s->n, sizeof(*s->p), by_all);
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct entry *e = &s->p[i];
+
+		e->most = j->h->ops[e->op].invoked_us;
+		if (i > 0 && same_register(e, e - 1) == 0)
+			e->most = max_of(e->most, e[-1].most);
+	}
+}
+
+/* A fetch tells that the only commit of its offset has been effective. */
+static void attribute(struct judge *j, struct registers *r, uint32_t op)
+{
+	const struct history_op *o = &j->h->ops[op];
+	struct entry value = { .group = o->at.group,
+			       .key = o->key,
+			       .first = o->at.offset,
+			       .second = INT64_MAX };
+	const struct entry *e = last_up_to(&r->values, &value);
+
+	if (!e || e->first != value.first)
+		return;
+	if (e > r->values.p && same_register(e, e - 1) == 0 &&
+	    e[-1].first == e->first)
+		return;
+	push(&r->ended, j, e->op, o->completed_us, 0);
+}
+
+static bool is_fetched(const struct history_op *o)
+{
+	return o->kind == HISTORY_FETCH && o->outcome == HISTORY_OK;
+}
 
 static struct registers registers_make(struct judge *j)
 {
@@ -109,23 +159,11 @@ static struct registers registers_make(struct judge *j)
 			push(&r.ended, j, i, o->completed_us, 0);
 		push(&r.values, j, i, o->at.offset, o->invoked_us);
 	}
-	qsort(r.ended.p, r.ended.n, sizeof(*r.ended.p), by_all);
-	qsort(r.values.p, r.values.n, sizeof(*r.values.p), by_all);
-	for (uint32_t i = 0; i < r.ended.n; i++) {
-		struct entry *e = &r.ended.p[i];
-
-		e->most = j->h->ops[e->op].invoked_us;
-		if (i > 0 && same_register(e, e - 1) == 0)
-			e->most = max_of(e->most, e[-1].most);
-	}
-	for (uint32_t i = 0; i < r.values.n; i++) {
-		struct entry *e = &r.values.p[i];
-
-		e->most = effect_end(&j->h->ops[e->op]);
-		if (i > 0 && same_register(e, e - 1) == 0 &&
-		    e->first == e[-1].first)
-			e->most = max_of(e->most, e[-1].most);
-	}
+	sort_values(j, &r.values);
+	for (uint32_t i = 0; i < j->h->ops_n; i++)
+		if (is_fetched(&j->h->ops[i]))
+			attribute(j, &r, i);
+	sort_ended(j, &r.ended);
 	return r;
 }
 
@@ -182,8 +220,7 @@ static void judge_registers(struct judge *j)
 	for (uint32_t i = 0; i < j->h->ops_n; i++) {
 		const struct history_op *o = &j->h->ops[i];
 
-		if (o->kind == HISTORY_FETCH && o->outcome == HISTORY_OK &&
-		    !has_deletions(j, o->key))
+		if (is_fetched(o) && !has_deletions(j, o->key))
 			judge_fetch(j, &r, i);
 	}
 	mem_free(r.ended.p);
@@ -198,7 +235,8 @@ static void judge_beyond(struct judge *j, uint32_t op)
 	uint32_t lane = lane_at(j, o->key, o->invoked_us, o->completed_us);
 	const struct lane *l;
 
-	if (lane == NONE)
+	/* after a cut or a deletion it may be a position from before */
+	if (lane != j->lane_first[o->key])
 		return;
 	l = &j->lanes[lane];
 	if (l->last_final == NONE || o->at.offset <= l->final_end ||

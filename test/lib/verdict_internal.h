@@ -101,7 +101,11 @@ uint32_t lane_at(const struct judge *j, int key, int64_t from_us,
 		 int64_t to_us);
 /* When its effect is over: never, if that is not known. */
 int64_t effect_end(const struct history_op *op);
+/* Where the effect is that was acknowledged, if it was. */
 uint32_t lane_of_send(const struct judge *j, uint32_t op);
+/* The one life that its attempts can have met, or NONE: a first attempt may
+ * arrive after a second one was acknowledged. */
+uint32_t life_of_send(const struct judge *j, uint32_t op);
 uint32_t lane_of_poll(const struct judge *j, uint32_t op, int key);
 bool has_deletions(const struct judge *j, int key);
 bool is_last_lane(const struct judge *j, uint32_t lane);

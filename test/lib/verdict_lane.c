@@ -9,8 +9,11 @@
 
 /* ---- boundaries ---------------------------------------------------------- */
 
+/* A send with acks=0 is complete when it left. */
 int64_t effect_end(const struct history_op *op)
 {
+	if (op->kind == HISTORY_SEND && op->acks == 0)
+		return HISTORY_NOW;
 	return op->outcome == HISTORY_OK || op->outcome == HISTORY_FAIL ?
 		       op->completed_us :
 		       HISTORY_NOW;
@@ -287,6 +290,21 @@ uint32_t lane_of_send(const struct judge *j, uint32_t op)
 	const struct history_op *o = &j->h->ops[op];
 
 	return lane_at(j, o->key, o->invoked_us, effect_end(o));
+}
+
+uint32_t life_of_send(const struct judge *j, uint32_t op)
+{
+	const struct history_op *o = &j->h->ops[op];
+	int64_t end = o->retried ? HISTORY_NOW : effect_end(o);
+	uint32_t lane = lane_at(j, o->key, o->invoked_us, o->invoked_us);
+	uint32_t last = lane_at(j, o->key, end, end);
+
+	if (end == HISTORY_NOW)
+		last = j->lane_first[o->key + 1] - 1;
+	if (lane == NONE || last == NONE ||
+	    j->lanes[lane].life != j->lanes[last].life)
+		return NONE;
+	return j->lanes[lane].life;
 }
 
 uint32_t lane_of_poll(const struct judge *j, uint32_t op, int key)

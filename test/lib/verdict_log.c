@@ -120,17 +120,18 @@ static bool is_phantom(const struct judge *j, uint32_t send, uint32_t poll,
 		       int key)
 {
 	const struct history_op *s, *p = &j->h->ops[poll];
-	uint32_t home, lane;
+	uint32_t life, lane;
 
 	if (send == NONE)
 		return true;
 	s = &j->h->ops[send];
 	if (s->key != key || p->completed_us < s->invoked_us)
 		return true;
-	home = lane_of_send(j, send);
+	if (!has_deletions(j, key))
+		return false;
+	life = life_of_send(j, send);
 	lane = lane_of_poll(j, poll, key);
-	return home != NONE && lane != NONE &&
-	       j->lanes[home].life != j->lanes[lane].life;
+	return life != NONE && lane != NONE && life != j->lanes[lane].life;
 }
 
 static void phantom(struct judge *j, const struct history_record *r,
@@ -266,12 +267,14 @@ static void seal(struct judge *j)
 {
 	uint32_t n = 0;
 
-	qsort(j->known, j->known_n, sizeof(*j->known), by_place);
+	if (j->known_n > 0)
+		qsort(j->known, j->known_n, sizeof(*j->known), by_place);
 	for (uint32_t i = 0; i < j->known_n; i++) {
-		struct known *k = &j->known[i], *last = &j->known[n - 1];
+		struct known *k = &j->known[i];
+		struct known *last = n > 0 ? &j->known[n - 1] : NULL;
 		struct lane *l = &j->lanes[k->lane];
 
-		if (n > 0 && by_place(k, last) == 0) {
+		if (last && by_place(k, last) == 0) {
 			last->since_us = min_of(last->since_us, k->since_us);
 			continue;
 		}

@@ -38,17 +38,17 @@ static void judge_final(struct judge *j, uint32_t poll,
 {
 	const struct lane *l = &j->lanes[lane];
 	const struct history_op *o = &j->h->ops[poll];
-	const struct history_record *r = &j->h->records[a->first];
-	const struct history_record *end = r + a->n;
+	const struct history_record *records = j->h->records;
+	uint32_t r = a->first, end = a->first + a->n;
 	int64_t gone = gone_below(j, lane, o->completed_us);
 	uint32_t i = known_from(j, lane, gone);
 
 	for (; i < l->first + l->n; i++) {
 		const struct known *k = &j->known[i];
 
-		while (r < end && r->offset < k->offset)
+		while (r < end && records[r].offset < k->offset)
 			r++;
-		if (r < end && r->offset == k->offset)
+		if (r < end && records[r].offset == k->offset)
 			continue;
 		if (k->offset < a->hw)
 			missed(j, VERDICT_LOST_WRITE, k->op, k->offset, poll);

@@ -16,7 +16,7 @@ struct view {
 	bool used;
 	/* of the leader of epoch, -1: none */
 	int32_t epoch;
-	uint32_t epoch_life;
+	uint32_t epoch_lane;
 	int64_t hw, log_start;
 };
 
@@ -133,7 +133,8 @@ static void above_end(struct walk *w, const struct history_record *r)
 {
 	struct judge *j = w->j;
 	const struct history_answer *a = w->a;
-	bool stable = w->op->committed && a->stable >= 0;
+	bool stable = w->op->committed && a->stable >= 0 &&
+		      (a->hw < 0 || a->stable < a->hw);
 	int64_t end = stable ? a->stable : a->hw;
 
 	if (end < 0 || r->offset < end || !told(j, VERDICT_ABOVE_END, a->key))
@@ -150,11 +151,12 @@ static void walk_records(struct walk *w, struct view *v)
 {
 	struct judge *j = w->j;
 	const struct lane *l = &j->lanes[w->lane];
-	const struct history_record *r = &j->h->records[w->a->first];
 	uint32_t end = l->first + l->n;
 	uint32_t at = v->next < 0 ? end : known_from(j, w->lane, v->next);
 
-	for (uint32_t i = 0; i < w->a->n; i++, r++) {
+	for (uint32_t i = 0; i < w->a->n; i++) {
+		const struct history_record *r =
+			&j->h->records[w->a->first + i];
 		bool within = i > 0;
 
 		above_end(w, r);
@@ -200,13 +202,12 @@ static void told_back(struct walk *w, enum verdict_error e, int64_t before,
 static void check_leader(struct walk *w, struct view *v)
 {
 	const struct history_answer *a = w->a;
-	uint32_t life = w->j->lanes[w->lane].life;
 
 	if (a->epoch < 0)
 		return;
-	if (v->epoch != a->epoch || v->epoch_life != life) {
+	if (v->epoch != a->epoch || v->epoch_lane != w->lane) {
 		v->epoch = a->epoch;
-		v->epoch_life = life;
+		v->epoch_lane = w->lane;
 		v->hw = a->hw;
 		v->log_start = a->log_start;
 		return;
@@ -219,6 +220,16 @@ static void check_leader(struct walk *w, struct view *v)
 	v->log_start = max_of(v->log_start, a->log_start);
 }
 
+/* Power was lost before: what was in memory may be gone at the front, too. */
+static bool is_behind_a_cut(const struct walk *w)
+{
+	const struct judge *j = w->j;
+
+	return j->h->keys[w->a->key].properties & HISTORY_MEMORY &&
+	       w->lane > j->lane_first[w->a->key] &&
+	       j->lanes[w->lane - 1].life == j->lanes[w->lane].life;
+}
+
 static void check_start(struct walk *w)
 {
 	struct judge *j = w->j;
@@ -227,7 +238,8 @@ static void check_start(struct walk *w)
 	int64_t explained;
 
 	if (a->log_start <= 0 || life->jump_told ||
-	    j->h->keys[a->key].properties & HISTORY_RETENTION)
+	    j->h->keys[a->key].properties & HISTORY_RETENTION ||
+	    is_behind_a_cut(w))
 		return;
 	explained = started_below(j, w->lane, w->op->completed_us);
 	if (a->log_start <= explained)

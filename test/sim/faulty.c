@@ -205,6 +205,17 @@ static int d_open(struct disk *d, const char *path, int flags,
 	estate_enter(owner);                                                   \
 	return rc
 
+static int64_t d_size_of(struct disk *d, const char *path)
+{
+	struct faulty *fa = of(d);
+	int owner = enter(fa);
+	int64_t rc = is_dead(fa) ? -EIO
+				 : INNER(fa)->ops->size_of(INNER(fa), path);
+
+	estate_enter(owner);
+	return rc;
+}
+
 static int d_rename(struct disk *d, const char *from, const char *to)
 {
 	NAME_CALL(rename, from, to);
@@ -280,7 +291,8 @@ static int d_space(struct disk *d, int64_t *total, int64_t *usable)
 
 static const struct disk_ops ops = {
 	.open = d_open, .close = f_close, .read = f_read, .write = f_write,
-	.sync = f_sync, .size = f_size, .truncate = f_truncate,
+	.sync = f_sync, .size = f_size, .size_of = d_size_of,
+	.truncate = f_truncate,
 	.reserve = f_reserve, .writeback = f_writeback, .fd = f_fd,
 	.rename = d_rename, .unlink = d_unlink, .mkdir = d_mkdir,
 	.rmdir = d_rmdir, .sync_dir = d_sync_dir, .list = d_list,

@@ -212,11 +212,11 @@ static void check_content(struct watch *x, struct node *n, struct hosted *h,
 
 	s->checked = max_of(s->checked, log_start(h->log));
 	while (s->checked < hw) {
+		struct log_want want = { s->checked, hw, 1 << 20, true };
 		struct log_slice slice;
 		int64_t next;
 
-		if (log_read(h->log, s->checked, hw, 1 << 20, true, &slice) !=
-			    K_NONE || slice.n == 0)
+		if (log_read(h->log, &want, &slice) != K_NONE || slice.n == 0)
 			return;
 		next = check_slice(x, n, h, c, &slice);
 		log_slice_drop(&slice);

@@ -397,6 +397,16 @@ TEST(a_committed_offset_does_not_go_back)
 	       VALID);
 	expect(C("0 5", "info", "1") C("10 15", "ok", "2") F("20 25", "1"),
 	       VALID);
+	/* not known, but seen */
+	expect(C("0 5", "ok", "1") C("10 15", "info", "2") F("20 25", "2")
+	       F("30 35", "1"),
+	       VERDICT_COMMIT_BACK);
+	expect(C("0 5", "ok", "1") C("10 15", "info", "2") F("20 25", "2")
+	       F("24 35", "1"),
+	       VALID);
+	expect(C("0 5", "ok", "1") C("10 15", "info", "2")
+	       C("26 40", "ok", "1") F("20 25", "2") F("30 35", "1"),
+	       VALID);
 	/* back on purpose */
 	expect(C("0 5", "ok", "2") C("10 15", "ok", "1") F("20 25", "1"),
 	       VALID);
