@@ -20,6 +20,7 @@ struct move {
 	struct place from, to; /* hold the directories, own the names */
 	struct node *node;
 	bool chosen;
+	struct move *mate; /* the next that was chosen, or was not */
 };
 
 /* ---- images -------------------------------------------------------------- */
@@ -271,35 +272,46 @@ static bool share_name(const struct move *a, const struct move *b)
 	       same_place(&a->to, &b->from) || same_place(&a->to, &b->to);
 }
 
+static bool shares_with_any(const struct move *v, const struct move *first)
+{
+	for (; first; first = first->mate)
+		if (share_name(v, first))
+			return true;
+	return false;
+}
+
 /* Chooses the moves of one directory and those they build upon. */
 static void choose_dir(struct tree *t, struct node *dir)
 {
+	struct move *chosen = NULL;
+
 	for (struct list *l = t->moves.prev; l != &t->moves; l = l->prev) {
 		struct move *v = list_entry(l, struct move, link);
 
-		v->chosen = v->from.dir == dir || v->to.dir == dir;
-		for (struct list *k = l->next; k != &t->moves && !v->chosen;
-		     k = k->next) {
-			struct move *w = list_entry(k, struct move, link);
-
-			v->chosen = w->chosen && share_name(v, w);
-		}
+		v->chosen = v->from.dir == dir || v->to.dir == dir ||
+			    shares_with_any(v, chosen);
+		if (!v->chosen)
+			continue;
+		v->mate = chosen;
+		chosen = v;
 	}
 }
 
 /* Chooses at random, but no move whose forerunner was not chosen. */
 static void choose_random(struct tree *t, struct prng *prng)
 {
+	struct move *left = NULL;
+
 	list_each(l, &t->moves, safe) {
 		struct move *v = list_entry(l, struct move, link);
 
 		v->chosen = prng_below(prng, 2) == 0;
-		for (struct list *k = t->moves.next; k != l; k = k->next) {
-			struct move *w = list_entry(k, struct move, link);
-
-			if (!w->chosen && share_name(v, w))
-				v->chosen = false;
-		}
+		if (v->chosen && shares_with_any(v, left))
+			v->chosen = false;
+		if (v->chosen)
+			continue;
+		v->mate = left;
+		left = v;
 	}
 }
 

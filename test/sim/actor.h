@@ -41,7 +41,7 @@ struct actors_config {
 	int topics, partitions; /* at first; replicas as many as nodes, to 3 */
 	int rate;      /* batches a second of each producer */
 	int records;   /* at most in a batch */
-	int admin;     /* deeds of the administrator a minute; 0: topics alone */
+	int admin;     /* deeds of the administrator a minute */
 	bool memory;   /* some topics have durability=memory */
 	bool retention; /* some topics have retention.messages */
 	bool codecs;   /* some producers compress */

@@ -314,6 +314,7 @@ static void answer_arrives(struct world *w, void *ctx, bool alive)
 	int32_t correlation;
 	int owner;
 
+	c->stuck_back |= !alive; /* nothing comes behind what is lost */
 	if (alive && c->client_open)
 		frame = mem_dup(a.frame.p, a.frame.n);
 	owner = estate_enter(0);
@@ -501,6 +502,7 @@ static void request_arrives(struct world *w, void *ctx, bool alive)
 	struct request *rq = NULL;
 	int owner;
 
+	c->stuck_out |= !alive;
 	if (alive && c->server_open &&
 	    node_of(w, c->to)->threads[c->thread].broker) {
 		fold(w, hash64(s->frame.p, s->frame.n, 0), c->id);

@@ -145,8 +145,8 @@ static void on_answer(void *ctx, int16_t key, int16_t version,
 	if (k->correlation != correlation || k->key != key ||
 	    k->version != version) {
 		world_violation(w,
-				"%s: node %d answers API %d v%d, number %d; API "
-				"%d v%d, number %d is waited for",
+				"%s: node %d answers API %d v%d, number %d; "
+				"API %d v%d, number %d is waited for",
 				c->name, l->node, key, version, correlation,
 				k->key, k->version, k->correlation);
 		return;

@@ -21,6 +21,11 @@ static int16_t lowest(int16_t key, int16_t min)
 	return key == API_PRODUCE ? 3 : min;
 }
 
+static int between(struct prng *p, int most) /* 0 to most */
+{
+	return (int)prng_below(p, (uint64_t)most + 1);
+}
+
 static void cap(struct caller *c, enum api_key key, int16_t max)
 {
 	c->version[key] = min_of(c->version[key], max);
@@ -49,8 +54,7 @@ void caller_pick_versions(struct caller *c)
 		if (age == 0 && c->a->c.old)
 			v = min;
 		else if (age <= 2)
-			v = (int16_t)(min + (int)prng_below(
-						    p, (uint64_t)(v - min) + 1));
+			v = (int16_t)(min + between(p, v - min));
 		c->version[served[i].key] = v;
 	}
 	/* before Fetch 10 zstd is refused (KIP-110) */

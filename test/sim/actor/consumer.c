@@ -80,8 +80,10 @@ struct consumer *consumer_new(struct actors *a, int i)
 	caller_init(&c->caller, a, "reader", i);
 	intake_init(&c->in, &c->caller, i, HISTORY_ASSIGN);
 	if (a->c.follower_reads && c->caller.version[API_FETCH] >= 11 &&
-	    prng_below(&a->prng, 2))
+	    prng_below(&a->prng, 2)) {
 		c->in.rack = STR("rack");
+		c->in.followers = true;
+	}
 	c->share = 30 + (int)prng_below(&a->prng, 71);
 	timer_init(&c->deed, on_deed);
 	return c;

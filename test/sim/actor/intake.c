@@ -182,6 +182,16 @@ bool intake_is_idle(const struct intake *in)
 	return in->asking == 0;
 }
 
+/* All nodes stand in one rack, so no leader names a follower: it is as if one
+ * had. */
+static void turn_to_follower(struct intake_part *p)
+{
+	struct actors *a = p->in->a;
+
+	p->replica = 1 + (int)cast_below(a, world_nodes(a->w));
+	p->replica_until_ms = cast_now_ms(a) + 500 + cast_below(a, 5000);
+}
+
 /* Java checks with OffsetForLeaderEpoch before Fetch could do it (v12). */
 static void step(struct intake_part *p)
 {
@@ -206,6 +216,8 @@ static void step(struct intake_part *p)
 	}
 	if (p->state == PART_DOUBTED)
 		part_check(p, at);
+	else if (in->followers && !p->replica && cast_chance(in->a, 2))
+		turn_to_follower(p);
 }
 
 void intake_pump(struct intake *in)

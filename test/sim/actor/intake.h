@@ -77,6 +77,7 @@ struct intake {
 	struct actors *a;
 	enum history_mode mode;
 	bool sessions, epochs; /* whether it uses them */
+	bool followers; /* now and then reads from one, unasked (KIP-392) */
 	struct str rack;
 	int32_t max_wait_ms, part_bytes;
 	bool stopped;

@@ -54,7 +54,9 @@ static struct told told_of(const struct item *i)
 		.partition = p->partition,
 		.position = p->position,
 		.epoch = i->epoch,
-		.last_epoch = i->epoch >= 0 ? p->last_epoch : -1,
+		/* a follower that is behind would call it divergence */
+		.last_epoch = i->epoch >= 0 && !i->follower ? p->last_epoch :
+							      -1,
 	};
 
 	caller_topic_id(p->in->caller, p->topic, &t.id);
@@ -241,7 +243,7 @@ static bool session_told(struct fetch *f, const struct fetch_response *r)
 	if (tap->epoch == 0)
 		f->in->a->n.sessions++;
 	else if (tap->id != r->session_id)
-		world_violation(f->in->a->w, "Fetch: another session than ours");
+		world_violation(f->in->a->w, "Fetch: another session");
 	tap->id = r->session_id;
 	tap->epoch = tap->epoch == INT32_MAX ? 1 : tap->epoch + 1;
 	return true;

@@ -112,7 +112,8 @@ static bool read_topic(struct joiner *m, struct reader *r)
 		if (r->bad || topic < 0 || p < 0 || p >= PARTITIONS_MAX)
 			return false;
 		if (m->owned_n < INTAKE_PARTS_MAX)
-			m->owned[m->owned_n++] = (struct joiner_part){ topic, p };
+			m->owned[m->owned_n++] =
+				(struct joiner_part){ topic, p };
 	}
 	return !r->bad;
 }

@@ -67,20 +67,19 @@ static void make_parcel(struct producer *p, struct lane *l)
 	p->parcels++;
 }
 
-/* Half of the time the partition of before, as sticky partitioners do. */
 static void on_make(struct timer *t)
 {
 	struct producer *p = container_of(t, struct producer, make);
 	struct actors *a = p->a;
-	int topic = cast_some_topic(a);
+	int topic = cast_some_topic(a), partition;
 
 	if (a->stopping)
 		return;
 	cast_arm(a, &p->make, 1 + cast_below(a, 2000 / a->c.rate));
 	if (topic < 0 || p->parcels > 200)
 		return;
-	make_parcel(p, lane_get(p, topic,
-				(int)cast_below(a, a->topics[topic].partitions)));
+	partition = (int)cast_below(a, a->topics[topic].partitions);
+	make_parcel(p, lane_get(p, topic, partition));
 	producer_pump(p);
 }
 

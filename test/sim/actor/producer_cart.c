@@ -176,7 +176,8 @@ static struct parcel *take(struct cart *c, int topic, int32_t partition)
 	for (int i = 0; i < c->n; i++) {
 		struct parcel *x = c->parcels[i];
 
-		if (x->lane->topic == topic && x->lane->partition == partition) {
+		if (x->lane->topic == topic &&
+		    x->lane->partition == partition) {
 			c->parcels[i] = c->parcels[--c->n];
 			return x;
 		}
