@@ -29,11 +29,11 @@ def lacking():
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     try:
         run("unshare", *user, "--net", "--mount", "sh", "-c",
-            "mount -t tmpfs none /run && ip link add b type bridge && "
+            "mount -t tmpfs none /run && ip link add hub1 type bridge && "
             "ip netns add n && ip netns exec n nft add table inet t && "
             "ip netns exec n nft add chain inet t c "
             "'{ type filter hook input priority 0; }' && "
-            "ip link add v type veth peer name w netns n")
+            "ip link add veth1 type veth peer name veth2 netns n")
     except OSError as e:
         return "no network name spaces here (%s)" % str(e).strip()[-120:]
     return None
