@@ -483,6 +483,20 @@ static size_t room(const struct log *l)
 	return (size_t)(left > 0 ? left : l->set.segment_bytes);
 }
 
+/*
+ * The leader has records of an older epoch where one began here that has none:
+ * this log was longer once (its disk was lost), or that epoch never had any.
+ */
+static void heed_epoch(struct log *l, const uint8_t *p, size_t n)
+{
+	struct batch b;
+
+	if (n >= BATCH_HEADER_SIZE && batch_peek(p, n, &b) == K_NONE &&
+	    b.leader_epoch < log_last_epoch(l) &&
+	    b.size > 0 && (size_t)b.size <= n && batch_crc_ok(&b))
+		epochs_cut_end(&l->epochs, l->end);
+}
+
 int log_append_copy(struct log *l, const uint8_t *p, size_t n)
 {
 	struct batch b;
@@ -493,6 +507,7 @@ int log_append_copy(struct log *l, const uint8_t *p, size_t n)
 		return l->error;
 	if (l->set.durable && !journal_takes(l->store))
 		return -ENOSPC;
+	heed_epoch(l, p, n);
 	while (at < n) {
 		k = fitting(l, p + at, n - at, room(l), &error);
 		if (!k)
