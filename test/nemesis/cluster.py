@@ -131,6 +131,13 @@ class Nodes(Cluster):
             data += more
         return int(data.split(b" in ")[1].split()[0])
 
+    def status(self, i, timeout=2):
+        """Of one whose ready line did not come: None if it still runs."""
+        try:
+            return self.procs[i].wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
     def kill(self, i):
         self.wanted.discard(i)
         self.procs[i].send_signal(signal.SIGKILL)

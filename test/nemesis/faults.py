@@ -148,17 +148,28 @@ def proxy(run):
 
 # ---- disks -------------------------------------------------------------------
 
+def blow(balloon, top, room):
+    """The node writes meanwhile: what is free changes."""
+    with open(balloon, "wb", 0) as f:
+        while True:
+            st = os.statvfs(top)
+            n = st.f_bavail * st.f_frsize - room
+            if n <= 0:
+                return
+            try:
+                f.write(b"x" * min(n, 1 << 20))
+            except OSError:
+                if n < 1 << 20:
+                    return
+
+
 def disk(run):
     """Full but for a few pages; then maybe a kill at the full disk."""
     role, i = run.someone()
     top = os.path.dirname(run.nodes.data_dir(i))
     balloon = os.path.join(top, "balloon")
     room = run.rng.choice((0, 0, 4096, 16384, 65536, 262144))
-    with open(balloon, "wb") as f:
-        st = os.statvfs(top)
-        n = max(0, st.f_bavail * st.f_frsize - room)
-        if n:
-            os.posix_fallocate(f.fileno(), 0, n)
+    blow(balloon, top, room)
     time.sleep(run.rng.uniform(0.5, 4))
     killed = run.rng.random() < 0.4
     came = True
@@ -170,10 +181,10 @@ def disk(run):
         run.kill(i)
         run.nodes.launch(i)
         came = run.nodes.ready(i, 3) is not None
-        if not came and run.nodes.procs[i].poll() is not None:
-            if run.nodes.procs[i].returncode not in (1, 2):
+        if not came and run.nodes.status(i) is not None:
+            if run.nodes.status(i) not in (1, 2):
                 raise Violation("node %d started at a full disk: status %d" % (
-                    i, run.nodes.procs[i].returncode))
+                    i, run.nodes.status(i)))
             run.count("starts refused at a full disk")
             run.nodes.wanted.discard(i)
     os.unlink(balloon)
@@ -187,49 +198,71 @@ def disk(run):
 
 
 def damage(run):
+    """Files of one node while it is down. It heals, or it refuses in words;
+    then the operator does what the words say: brings back what was there."""
     run.in_sync()
     role, i = run.someone()
     run.kill(i)
     run.acks()
-    what = [files.damage(run.nodes.data_dir(i), run.rng, run.rng.choice(files.KINDS))
+    top, saved = run.nodes.data_dir(i), run.nodes.data_dir(i) + ".saved"
+    shutil.copytree(top, saved)
+    what = [files.damage(top, run.rng, run.rng.choice(files.KINDS))
             for _ in range(run.rng.choice((1, 1, 1, 3)))]
     run.count("damaged files", len(what))
-    outcome = restart_damaged(run, i)
+    outcome = "healed" if starts_damaged(run, i) else "refused"
+    if outcome == "refused":
+        shutil.rmtree(top)
+        os.rename(saved, top)
+        run.start(i)
+    shutil.rmtree(saved, ignore_errors=True)
     run.count("damage " + outcome)
     return "damage %s: node %d %s: %s" % (what[0][0], i, outcome,
                                           "; ".join(w for _, w in what))
 
 
-def restart_damaged(run, i):
-    """It heals, or refuses in words, and then begins anew."""
+def starts_damaged(run, i):
+    before = os.path.getsize(run.nodes.log_path(i))
     run.nodes.launch(i)
     if run.nodes.ready(i, 10) is not None:
-        return "healed"
-    status = run.nodes.procs[i].poll()
+        return True
+    status = run.nodes.status(i)
     if status is None:
         raise Violation("node %d neither starts nor refuses" % i)
     if status not in (1, 2):
         raise Violation("node %d: status %s at its start" % (i, status))
     with open(run.nodes.log_path(i), errors="replace") as f:
-        last = f.readlines()[-3:]
-    if not any("level=error" in line for line in last):
-        raise Violation("node %d refused without a word" % i)
+        f.seek(before)
+        if "level=error" not in f.read():
+            raise Violation("node %d refused without a word" % i)
     run.nodes.wanted.discard(i)
     run.nodes.procs[i].stdout.close()
-    run.nodes.wipe(i)
-    run.start(i)
-    return "refused"
+    return False
 
 
 def wipe(run):
+    """All partitions of a node are gone; what it promised the quorum is not."""
+    run.in_sync()
+    role, i = run.someone()
+    run.kill(i)
+    if run.rng.random() < 0.7:  # or it is back before anyone takes its place
+        run.acks()
+    for d in ("log", "journal"):
+        shutil.rmtree(os.path.join(run.nodes.data_dir(i), d))
+    run.start(i)
+    run.count("wiped")
+    return "wipe %s: node %d" % (role, i)
+
+
+def erase(run):
+    """The same, and the quorum's files too: a voter without a memory."""
     run.in_sync()
     role, i = run.someone()
     run.kill(i)
     run.acks()
     run.nodes.wipe(i)
     run.start(i)
-    run.count("wiped")
-    return "wipe %s: node %d" % (role, i)
+    run.count("erased")
+    return "erase %s: node %d" % (role, i)
 
 
 # ---- power, clocks -----------------------------------------------------------
@@ -298,8 +331,6 @@ def clock(run):
 
 
 FAULTS = {f.__name__: f for f in (kill, kill_two, killall, pause, term, partition, proxy,
-                                  disk, damage, wipe, powercut, pausecut, clock)}
+                                  disk, damage, wipe, erase, powercut, pausecut, clock)}
 NEEDS = {"partition": "net", "disk": "disk", "clock": "clock", "powercut": "shadow",
          "pausecut": "shadow", "proxy": "proxy"}
-
-__all__ = ["FAULTS", "NEEDS", "shutil"]

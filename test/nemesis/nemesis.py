@@ -68,7 +68,7 @@ class Run:
         self.options = options
         self.rng = random.Random(options.seed)
         self.figures = Figures()
-        self.nodes = Nodes(parts, options.define or settings(parts))
+        self.nodes = Nodes(parts, SETTINGS + (options.define or []))
         self.clients, self.churn = None, None
         self.events, self.round = 0, 0
         self.begin = time.monotonic()
@@ -132,7 +132,7 @@ class Run:
             ms = self.nodes.ready(i)
             if ms is None:
                 raise Violation("node %d was not ready in %d s, status %s" % (
-                    i, cluster.READY_S, self.nodes.procs[i].poll()))
+                    i, cluster.READY_S, self.nodes.status(i)))
             self.ready.append(ms)
 
     def acks(self, timeout=30, since=None):
@@ -280,10 +280,9 @@ class Run:
             self.nodes.end()
 
 
-def settings(parts):
-    """Small files, so that they roll, are recycled and expire in a run."""
-    return ["log.segment.bytes=262144", "journal.bytes=2097152", "quorum.snapshot.entries=200",
-            "group.initial.rebalance.delay.ms=0"]
+# small files, so that they roll, are recycled and cut in a run
+SETTINGS = ["log.segment.bytes=262144", "journal.bytes=2097152",
+            "quorum.snapshot.entries=200", "group.initial.rebalance.delay.ms=0"]
 
 
 def parse():
