@@ -377,16 +377,23 @@ static enum kerr check_append(const struct log *l, const uint8_t *p, size_t n,
 		*why = "the log is offline";
 		return K_KAFKA_STORAGE_ERROR;
 	}
-	if (l->set.durable && !journal_takes(l->store)) {
-		*why = "the journal takes nothing at the moment";
-		return K_KAFKA_STORAGE_ERROR;
-	}
 	e = check_batch(l, p, n, b, why);
 	if (e == K_NONE)
 		e = check_times(l, b, wall_ms, why);
 	if (e == K_NONE && l->set.compact)
 		e = check_keys(b, why);
 	return e;
+}
+
+/* For want of room: the same batch may well be taken later. */
+static enum kerr refuse(struct log *l, const struct batch *b,
+			struct log_append *out, const char *why)
+{
+	if (!l->error)
+		producers_refused(&l->producers, b);
+	out->append_time_ms = -1;
+	out->why = why;
+	return K_KAFKA_STORAGE_ERROR;
 }
 
 enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
@@ -399,6 +406,9 @@ enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
 
 	*out = (struct log_append){ -1, -1, -1, false, NULL };
 	e = check_append(l, p, n, wall_ms, &b, &out->why);
+	if (e == K_NONE && l->set.durable && !journal_takes(l->store))
+		return refuse(l, &b, out,
+			      "the journal takes nothing at the moment");
 	if (e == K_NONE)
 		e = producers_check(&l->producers, &b, &dup, &out->why);
 	if (e != K_NONE)
@@ -420,11 +430,8 @@ enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
 	e = batch_peek(p, n, &b);
 	assert(e == K_NONE);
 	error = write_or_fail(l, p, n, &b);
-	if (error) {
-		out->append_time_ms = -1;
-		out->why = strerror(-error);
-		return K_KAFKA_STORAGE_ERROR;
-	}
+	if (error)
+		return refuse(l, &b, out, strerror(-error));
 	out->base_offset = b.base_offset;
 	out->last_offset = batch_last_offset(&b);
 	return K_NONE;
