@@ -68,6 +68,7 @@ struct shard {
 	int64_t session_entries;
 	int64_t unsynced_max;
 	bool failed; /* a log has, and thread 0 knows */
+	bool current; /* what the cluster says is of this process's time */
 	struct timer store_timer, isr_timer, retry_timer;
 };
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "rig.h"
+#include "shard.h"
 
 static struct rig r;
 
@@ -37,6 +38,37 @@ TEST_TIMES(followers_have_what_the_leader_has, 3)
 			ck_assert(says(node, i, "hw=5 "));
 			ck_assert(says(node, i, "end=5 durable=5"));
 		}
+	rig_fini(&r);
+}
+
+/*
+ * What a node hears before its own registration is the past: it may be older
+ * than its log, and who leads there may lack what was acknowledged since.
+ */
+TEST_TIMES(a_started_process_follows_nobody_before_it_is_registered, 2)
+{
+	rig_init(&r, 2, 1, NULL);
+	r.nodes[1].info.incarnation.b[0] = 77;
+	r.nodes[1].threads[1].broker->shard->current = false;
+	rig_topic(&r, "t", "1,2|2,1", "min.insync.replicas=1");
+	rig_fence(&r, 2, true);
+	rig_pass(&r, 20);
+	produce(1, 0, 1, 5);
+	rig_pass(&r, 2000);
+	ck_assert(says(2, 0, "leader=-1"));
+	ck_assert(says(2, 0, "end=0"));
+	ck_assert(says(2, 1, "leader=-1"));
+	if (_i == 0) {
+		rig_register(&r, 2);
+	} else {
+		rig_register(&r, 1); /* of another: no change for us */
+		ck_assert(says(2, 0, "leader=-1"));
+		rig_register(&r, 2);
+	}
+	rig_fence(&r, 2, false);
+	rig_pass(&r, 2000);
+	ck_assert(says(2, 0, "leader=1"));
+	ck_assert(says(2, 0, "end=5"));
 	rig_fini(&r);
 }
 

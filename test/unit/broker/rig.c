@@ -320,7 +320,7 @@ static void bootstrap(struct rig *r)
 	rig_command(r, &bootstrap_command_type, &c);
 }
 
-static void enlist(struct rig *r, int32_t node)
+void rig_register(struct rig *r, int32_t node)
 {
 	struct register_broker_command_listener l = { STR("PLAINTEXT"),
 						      STR("host"),
@@ -329,7 +329,8 @@ static void enlist(struct rig *r, int32_t node)
 
 	wire_preset(&register_broker_command_type, &c);
 	c.broker_id = node;
-	c.incarnation.b[0] = c.directory.b[0] = (uint8_t)node;
+	c.incarnation = r->nodes[node - 1].info.incarnation;
+	c.directory.b[0] = (uint8_t)node;
 	c.listeners = &l;
 	c.listeners_n = 1;
 	c.peer_host = STR("peer");
@@ -504,7 +505,8 @@ static void fill_info(struct rig_node *n, int i, const char *set)
 		n->settings.sources[setting_find(name) - settings] = "flag";
 	}
 	n->info = (struct node_info){
-		.id = i + 1, .shards = n->rig->shards,
+		.id = i + 1, .incarnation.b[0] = (uint8_t)(i + 1),
+		.shards = n->rig->shards,
 		.listeners = &n->listener, .listeners_n = 1,
 		.peer_host = "peer", .peer_port = 9191 + i, .rack = racks[i],
 		.settings = &n->settings, .version = "test",
@@ -555,7 +557,7 @@ void rig_init(struct rig *r, int nodes, int shards, const char *set)
 		open_node(r, i, set);
 	bootstrap(r);
 	for (int i = 0; i < nodes; i++) {
-		enlist(r, i + 1);
+		rig_register(r, i + 1);
 		rig_fence(r, i + 1, false);
 		rig_lease(r, i + 1, FOREVER);
 	}

@@ -71,6 +71,8 @@ void rig_command(struct rig *r, const struct wire_type *type, const void *c);
 const struct topic *rig_topic(struct rig *r, const char *name,
 			      const char *replicas, const char *set);
 void rig_delete_topic(struct rig *r, const char *name);
+/* Its process, as info.incarnation says, registers anew. */
+void rig_register(struct rig *r, int32_t node);
 /* Fences it, and takes it out; or lets it back in. */
 void rig_fence(struct rig *r, int32_t node, bool fenced);
 void rig_lease(struct rig *r, int32_t node, int64_t until_ms);
