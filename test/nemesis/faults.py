@@ -12,17 +12,18 @@ from cluster import Violation
 from net import CLIENTS
 
 
-def pick_pause(rng):
+def pick_pause(run):
     """0.1 to 20 s, mostly short."""
-    return min(20.0, 0.1 * 10 ** rng.triangular(0, 2.3, 0.8))
+    return min(run.options.pause_max, 0.1 * 10 ** run.rng.triangular(0, 2.3, 0.8))
 
 
 # ---- processes ---------------------------------------------------------------
 
 def kill(run):
     role, i = run.someone()
-    run.kill(i)
-    run.acks()
+    with run.probe(i):
+        run.kill(i)
+        run.acks()
     if run.rng.random() < 0.3:
         time.sleep(run.rng.uniform(0, 1.5))
     again = 0
@@ -73,10 +74,11 @@ def killall(run):
 
 def pause(run):
     role, i = run.someone()
-    s = pick_pause(run.rng)
-    run.nodes.freeze(i)
-    time.sleep(s)
-    run.nodes.signal(i, signal.SIGCONT)
+    s = pick_pause(run)
+    with run.probe(i, s):
+        run.nodes.freeze(i)
+        time.sleep(s)
+        run.nodes.signal(i, signal.SIGCONT)
     run.count("SIGSTOP")
     return "pause %s: node %d for %.1f s" % (role, i, s)
 

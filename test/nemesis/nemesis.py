@@ -11,6 +11,7 @@ end. After a violation logs, directories and history stay, and it exits 1.
 """
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -27,6 +28,7 @@ import faults
 from churn import Churn
 from clients import Clients, judge, now_us
 from cluster import Nodes, Violation
+from probe import Probe
 
 PARTITIONS = 6
 HEAL_S = 60
@@ -48,15 +50,16 @@ class Figures:
         self.by_kind[kind][what].append(ms)
 
     def table(self):
-        out = ["%-26s %6s  %-22s %-22s %-22s" % (
-            "ms: p50/p99/max", "events", "gap in acknowledgements",
+        out = ["%-26s %6s  %-20s %-20s %-20s %-20s" % (
+            "ms: p50/p99/max", "events", "gap in acks", "other leaders named",
             "exec to ready", "all in sync after")]
         for kind in sorted(self.by_kind):
             row = self.by_kind[kind]
             cells = ["%.0f/%.0f/%.0f" % (percentile(row[w], 0.5), percentile(row[w], 0.99),
                                          max(row[w])) if row[w] else "-"
-                     for w in ("gap", "ready", "sync")]
-            out.append("%-26s %6d  %-22s %-22s %-22s" % (kind, len(row["gap"]), *cells))
+                     for w in ("gap", "named", "ready", "sync")]
+            out.append("%-26s %6d  %-20s %-20s %-20s %-20s" % (
+                kind, len(row["gap"]), *cells))
         out.append(", ".join("%d %s" % (n, what) for what, n in sorted(self.counts.items())))
         return "\n".join(out)
 
@@ -162,11 +165,21 @@ class Run:
         if dead:
             raise Violation("nodes ended by themselves: %s" % dead)
 
+    @contextlib.contextmanager
+    def probe(self, victim, for_s=30):
+        """Around a fault: how soon others lead what the victim led."""
+        p = Probe(self.nodes, self.clients.topic, victim)
+        p.start()
+        yield
+        ms = p.wait(0 if for_s < 30 else 5)
+        if ms is not None and ms < 1000 * for_s:
+            self.named.append(ms)
+
     # ---- an event, a round, a run
 
     def event(self, name):
         kind, do = name, faults.FAULTS[name]
-        self.ready, since = [], now_us()
+        self.ready, self.named, since = [], [], now_us()
         label = do(self)
         kind = label.split(":")[0] if ":" in label else kind
         healed = now_us()
@@ -179,6 +192,8 @@ class Run:
         self.figures.add(kind, "sync", (until - healed) / 1000)
         for ms in self.ready:
             self.figures.add(kind, "ready", ms)
+        for ms in self.named:
+            self.figures.add(kind, "named", ms)
         self.events += 1
         self.check_logs()
         print("%7.1f s  %4d  %-52s gap %5.0f ms%s, in sync %5.0f ms" % (
@@ -234,6 +249,8 @@ class Run:
             self.found = found
             raise Violation("the history of %s:\n    %s" % (topic, "\n    ".join(bad)))
         self.count("records acknowledged", self.clients.acked())
+        self.count("producers that gave up",
+                   sum(len(getattr(t, "fatal", [])) for t in self.clients.senders))
         self.count("records read", sum(len(g) for t in self.clients.readers
                                        for _, _, g in t.polls))
         self.ask(lambda: [f.result() for f in
@@ -295,6 +312,7 @@ def parse():
     p.add_argument("--rate", type=float, default=200, help="records/s per partition")
     p.add_argument("--faults", default="kill,killall,pause,partition,churn",
                    help="of " + ",".join(names) + "; some may be named twice")
+    p.add_argument("--pause-max", type=float, default=20, help="seconds of SIGSTOP")
     p.add_argument("--no-net", action="store_true", help="without name spaces")
     p.add_argument("-D", dest="define", action="append", help="a setting of the nodes")
     o = p.parse_args()
