@@ -385,12 +385,20 @@ static enum kerr check_append(const struct log *l, const uint8_t *p, size_t n,
 	return e;
 }
 
+void log_refused(struct log *l, const uint8_t *p, size_t n, enum kerr error)
+{
+	struct batch b;
+
+	if (n >= BATCH_HEADER_SIZE && batch_peek(p, n, &b) == K_NONE)
+		producers_refused(&l->producers, &b, error);
+}
+
 /* For want of room: the same batch may well be taken later. */
 static enum kerr refuse(struct log *l, const struct batch *b,
 			struct log_append *out, const char *why)
 {
 	if (!l->error)
-		producers_refused(&l->producers, b);
+		producers_refused(&l->producers, b, K_KAFKA_STORAGE_ERROR);
 	out->append_time_ms = -1;
 	out->why = why;
 	return K_KAFKA_STORAGE_ERROR;

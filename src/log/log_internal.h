@@ -151,8 +151,9 @@ struct producer {
 	struct producer_batch v[PRODUCER_BATCHES]; /* oldest first */
 };
 #define REFUSALS_MAX 8
-struct refusal { /* a batch that would have been taken, had there been room */
+struct refusal { /* a batch that was refused for a reason that passes */
 	int64_t producer;
+	enum kerr error;
 	int32_t seq;
 	int16_t epoch;
 	int16_t left; /* later ones to turn away; 0: nothing is remembered */
@@ -170,7 +171,8 @@ void producers_fini(struct producers *ps);
 enum kerr producers_check(struct producers *ps, const struct batch *b,
 			  const struct producer_batch **dup, const char **why);
 /* The batch was turned away for a reason that passes: it will be back. */
-void producers_refused(struct producers *ps, const struct batch *b);
+void producers_refused(struct producers *ps, const struct batch *b,
+		       enum kerr error);
 void producers_note(struct producers *ps, const struct batch *b,
 		    int64_t wall_ms);
 void producers_expire(struct producers *ps, int64_t wall_ms, int64_t after_ms);

@@ -9,9 +9,10 @@
  * 2. At most PRODUCERS_MAX per log; the least recently used one gives way.
  * 3. A producer that is known has at least one batch, except between
  *    producers_cut and producers_settle.
- * 4. What is on its way behind a batch that was refused for want of room is
- *    refused with it, not as out of order: a client that hears of a gap takes
- *    a new epoch, and then sends again what it knows not to be missing.
+ * 4. What is on its way behind a batch that was refused for a reason that
+ *    passes is refused with it, not as out of order: a client that hears of a
+ *    gap gives up, or takes a new epoch and sends again what it cannot know to
+ *    be missing.
  */
 #include "log_internal.h"
 
@@ -67,7 +68,8 @@ static struct refusal *refusal_of(struct producers *ps, const struct batch *b)
 	return NULL;
 }
 
-void producers_refused(struct producers *ps, const struct batch *b)
+void producers_refused(struct producers *ps, const struct batch *b,
+		       enum kerr error)
 {
 	struct refusal *r = refusal_of(ps, b);
 
@@ -79,12 +81,12 @@ void producers_refused(struct producers *ps, const struct batch *b)
 	} else if (r->seq != b->base_sequence) {
 		return; /* it comes behind that one */
 	}
-	*r = (struct refusal){ b->producer_id, b->base_sequence,
+	*r = (struct refusal){ b->producer_id, error, b->base_sequence,
 			       b->producer_epoch, TURNED_AWAY_MAX };
 }
 
 /* expected is the sequence that would be taken, -1 if any would. */
-static bool is_behind_refused(struct producers *ps, const struct batch *b,
+static enum kerr behind_refused(struct producers *ps, const struct batch *b,
 			      int32_t expected)
 {
 	struct refusal *r = refusal_of(ps, b);
@@ -92,9 +94,9 @@ static bool is_behind_refused(struct producers *ps, const struct batch *b,
 
 	if (ahead == 0 || ahead > INT32_MAX / 2 ||
 	    (expected >= 0 && r->seq != expected))
-		return false;
+		return K_NONE;
 	r->left--;
-	return true;
+	return r->error;
 }
 
 static void forget_refusal(struct producers *ps, const struct batch *b)
@@ -110,10 +112,12 @@ static void forget_refusal(struct producers *ps, const struct batch *b)
 static enum kerr out_of_order(struct producers *ps, const struct batch *b,
 			      int32_t expected, const char **why)
 {
-	if (!is_behind_refused(ps, b, expected))
+	enum kerr e = behind_refused(ps, b, expected);
+
+	if (e == K_NONE)
 		return K_OUT_OF_ORDER_SEQUENCE_NUMBER;
 	*why = "a batch before this one was refused and has to come first";
-	return K_KAFKA_STORAGE_ERROR;
+	return e;
 }
 
 enum kerr producers_check(struct producers *ps, const struct batch *b,

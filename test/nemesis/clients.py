@@ -49,7 +49,7 @@ class Sends(threading.Thread):
         self.finish()
 
     def done(self, op, outcome, offset):
-        op[3:6] = now_us(), outcome, offset
+        op[3:6] = now_us(), outcome, -1 if offset is None else offset
         if outcome == "ok":
             self.acks[op[0]].append((op[3], op[2]))
 

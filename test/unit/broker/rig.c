@@ -551,6 +551,7 @@ void rig_init(struct rig *r, int nodes, int shards, const char *set)
 	r->shards = shards;
 	r->now_ms = 1000000;
 	r->wall_ms = 1700000000000;
+	r->sequence = -1;
 	r->c = cluster_new();
 	r->coord = coord_new();
 	for (int i = 0; i < nodes; i++)
@@ -635,7 +636,8 @@ static struct bytes batch_of(struct rig *r, int n)
 				(struct bytes){ (const uint8_t *)"0123456789",
 						10 },
 				NULL);
-	out = batch_build_end(&bb, -1, -1, -1);
+	out = r->sequence < 0 ? batch_build_end(&bb, -1, -1, -1)
+			      : batch_build_end(&bb, 7, 0, r->sequence);
 	out.p = arena_dup(&r->arena, out.p, (size_t)out.n);
 	batch_build_fini(&bb);
 	return out;

@@ -57,6 +57,7 @@ struct rig {
 	int64_t now_ms, wall_ms;
 	struct rig_call *calls[RIG_CALLS]; /* by connection, from 1 */
 	int calls_n;
+	int32_t sequence; /* of the next batch of producer 7; -1: of nobody */
 	bool refuse_isr;
 	int isr_wishes;
 	const char *refused; /* why a node has to end */
