@@ -12,7 +12,6 @@ end. After a violation logs, directories and history stay, and it exits 1.
 import argparse
 import collections
 import contextlib
-import json
 import os
 import random
 import sys
@@ -25,6 +24,7 @@ from raftmq import KafkaException, read_all, skip
 
 import cluster
 import faults
+import record
 from churn import Churn
 from clients import Clients, judge, now_us
 from cluster import Nodes, Violation
@@ -180,6 +180,7 @@ class Run:
     def event(self, name):
         kind, do = name, faults.FAULTS[name]
         self.ready, self.named, since = [], [], now_us()
+        self.happened.append((since, name))
         label = do(self)
         kind = label.split(":")[0] if ":" in label else kind
         healed = now_us()
@@ -225,6 +226,7 @@ class Run:
         self.nodes.create(topic, PARTITIONS, 3)
         self.nodes.wait_in_sync(topic, 3)
         self.clients = Clients(self.nodes, topic, PARTITIONS, self.options.rate)
+        self.happened, self.found = [], {}
         self.clients.start()
         self.acks()
         time.sleep(1)
@@ -242,11 +244,14 @@ class Run:
             self.churn.end()
         self.in_sync()
         self.clients.stop()
-        found = read_all(self.nodes, topic, PARTITIONS, 120)
+        found = self.found = read_all(self.nodes, topic, PARTITIONS, 120)
         self.clients.stop_readers()
-        bad = judge(self.clients, found)
+        path = os.path.join(self.nodes.dir, "history.txt")
+        record.write(path, self.clients, found, self.happened, now_us())
+        bad = judge(self.clients, found) or record.judge(path)
+        if bad is None:
+            self.count("rounds without check-history")
         if bad:
-            self.found = found
             raise Violation("the history of %s:\n    %s" % (topic, "\n    ".join(bad)))
         self.count("records acknowledged", self.clients.acked())
         self.count("producers that gave up",
@@ -264,13 +269,8 @@ class Run:
         for i in self.nodes.wanted:
             self.nodes.signal(i, 9)
         if self.clients:
-            with open(os.path.join(self.nodes.dir, "history.jsonl"), "w") as f:
-                for t in self.clients.senders:
-                    for op in list(t.ops):
-                        f.write(json.dumps(["send", t.number] + op) + "\n")
-                for t in self.clients.readers:
-                    for poll in list(t.polls):
-                        f.write(json.dumps(["poll", t.number, *poll]) + "\n")
+            record.write(os.path.join(self.nodes.dir, "history.txt"), self.clients,
+                         self.found, self.happened, now_us())
         with open(os.path.join(self.nodes.dir, "violation.txt"), "w") as f:
             f.write(why + "\n")
         print("VIOLATION: %s\nseed %d; everything is in %s" % (
