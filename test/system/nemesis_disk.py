@@ -11,5 +11,5 @@ NEMESIS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "nemesi
 sys.exit(subprocess.run([
     sys.executable, "-B", os.path.join(NEMESIS, "nemesis.py"),
     "--faults", "disk,clock,proxy", "--rate", "100",
-    "--cycles", os.environ.get("CYCLES", "9"),
+    "--cycles", os.environ.get("CYCLES", "7"),
     "--seed", os.environ.get("SEED", "1")]).returncode)

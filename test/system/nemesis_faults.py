@@ -11,5 +11,5 @@ NEMESIS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "nemesi
 sys.exit(subprocess.run([
     sys.executable, "-B", os.path.join(NEMESIS, "nemesis.py"),
     "--faults", "kill,kill_two,killall,killall,pause,term,partition,partition,churn",
-    "--pause-max", "4", "--cycles", os.environ.get("CYCLES", "14"),
+    "--pause-max", "4", "--cycles", os.environ.get("CYCLES", "11"),
     "--seed", os.environ.get("SEED", "1")]).returncode)

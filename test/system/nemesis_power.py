@@ -58,5 +58,5 @@ with Nodes({"shadow"}) as c:
     print("unsynced bytes lost: %s" % lost, flush=True)
 sys.exit(subprocess.run([sys.executable, "-B", os.path.join(NEMESIS, "nemesis.py"),
                          "--faults", "powercut,powercut,pausecut",
-                         "--cycles", os.environ.get("CYCLES", "8"),
+                         "--cycles", os.environ.get("CYCLES", "6"),
                          "--seed", os.environ.get("SEED", "1")]).returncode)
