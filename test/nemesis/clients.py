@@ -5,13 +5,16 @@ Producers (librdkafka, idempotent; kafka-python, without retries) give every
 record a value of its own; consumers (assigned; two members of a group) note
 what they see. judge() compares it all with one last reading.
 """
+import glob
+import json
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 
-from raftmq import (BUILD, Consumer, KafkaError, KafkaException, Producer,
-                    TopicPartition, read_all)
+from raftmq import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 SOCKET_MS = 500  # how long these clients wait for a broker that hangs
 EACH = 1 << 40   # values of one producer; below, of one of its partitions
@@ -144,6 +147,67 @@ class KafkaPython(Sends):
         self.producer.close(5)
 
 
+def kafka_libs():
+    """The directory of Kafka's own tools, if they have been fetched already."""
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or
+                         os.path.expanduser("~/.cache"), "raftmq")
+    for d in [os.environ.get("KAFKA_LIBS", "")] + glob.glob(cache + "/kafka-*/libs"):
+        if glob.glob(os.path.join(d, "kafka-clients-*.jar")) and shutil.which("java"):
+            return d
+    return None
+
+
+class Java(Sends):
+    """kafka-verifiable-producer, idempotent. It tells what was acknowledged;
+    what else it sent is learned when everything is read at the end."""
+    name = "Java"
+    idempotent = True
+
+    def __init__(self, clients, number, rate):
+        super().__init__(clients, number, rate)
+        self.config = tempfile.NamedTemporaryFile("w", suffix=".properties")
+        self.config.write("enable.idempotence=true\nretries=2147483647\n"
+                          "request.timeout.ms=2000\nlinger.ms=2\n"
+                          "delivery.timeout.ms=120000\nmax.block.ms=60000\n")
+        self.config.flush()
+        self.process = None
+
+    def run(self):
+        self.begin = now_us()
+        self.process = subprocess.Popen(
+            ["java", "-Xmx128m", "-cp", os.path.join(kafka_libs(), "*"),
+             "org.apache.kafka.tools.VerifiableProducer",
+             "--bootstrap-server", self.clients.bootstrap, "--topic", self.topic,
+             "--throughput", "%d" % (self.rate * self.partitions), "--acks", "-1",
+             "--value-prefix", str(self.number), "--command-config", self.config.name],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in self.process.stdout:
+            if '"producer_send_success"' in line:
+                j = json.loads(line)
+                self.ops.append([j["partition"], value_of(j["value"].encode()),
+                                 self.begin, now_us(), "ok", j["offset"]])
+        self.process.wait()
+
+    def stop_process(self):
+        if self.process:
+            self.process.terminate()
+
+    def learn(self, found):
+        known = {op[1] for op in self.ops}
+        for p, records in found.items():
+            for _, text in records:
+                v = value_of(text)
+                if v // EACH == self.number and v not in known:
+                    self.ops.append([p, v, self.begin, None, "info", -1])
+        self.ops.sort(key=lambda op: op[1])
+
+
+def value_of(text):
+    """A number, or "4.17": the 17th of Java's producer 4."""
+    number, dot, n = text.partition(b".")
+    return int(number) * EACH + int(n) if dot else int(number)
+
+
 class Polls(threading.Thread):
     """Reads; what it saw stands in polls: (begin, end, [(p, offset, value)])."""
 
@@ -170,7 +234,7 @@ class Polls(threading.Thread):
             got = []
             for m in self.consumer.consume(500, 0.2):
                 if not m.error():
-                    got.append((m.partition(), m.offset(), int(m.value())))
+                    got.append((m.partition(), m.offset(), value_of(m.value())))
             if got:
                 self.polls.append((begin, now_us(), got))
         try:
@@ -182,19 +246,20 @@ class Polls(threading.Thread):
 class Clients:
     """All of one round, on one topic."""
 
-    def __init__(self, cluster, topic, partitions, rate, readers=True):
+    def __init__(self, cluster, topic, partitions, rate, java=False):
         self.bootstrap, self.topic = cluster.bootstrap, topic
         self.partitions = partitions
         self.senders = [Librdkafka(self, 1, rate)]
         self.readers = []
-        if readers:
-            self.senders.append(Librdkafka(self, 2, rate / 10))
-            try:
-                self.senders.append(KafkaPython(self, 3, rate / 20))
-            except ImportError:
-                pass
-            self.readers = [Polls(self, 1), Polls(self, 2, topic + "-group"),
-                            Polls(self, 3, topic + "-group")]
+        self.senders.append(Librdkafka(self, 2, rate / 10))
+        try:
+            self.senders.append(KafkaPython(self, 3, rate / 20))
+        except ImportError:
+            pass
+        if java:
+            self.senders.append(Java(self, 4, max(1, rate / 20)))
+        self.readers = [Polls(self, 1), Polls(self, 2, topic + "-group"),
+                        Polls(self, 3, topic + "-group")]
         self.threads = self.senders + self.readers
 
     def start(self):
@@ -230,8 +295,19 @@ class Clients:
     def stop(self):
         for t in self.senders:
             t.halt.set()
+        self.stop_processes()
         for t in self.senders:
-            t.join()
+            t.join(150)
+
+    def stop_processes(self):
+        for t in self.senders:
+            if isinstance(t, Java):
+                t.stop_process()
+
+    def learn(self, found):
+        for t in self.senders:
+            if isinstance(t, Java):
+                t.learn(found)
 
     def stop_readers(self):
         for t in self.readers:
@@ -240,7 +316,7 @@ class Clients:
             t.join(30)
 
     def acked(self):
-        return sum(len(a) for t in self.senders for a in t.acks.values())
+        return sum(op[4] == "ok" for t in self.senders for op in t.ops)
 
 
 # ---- judging ------------------------------------------------------------------
@@ -251,7 +327,7 @@ def judge(clients, found, most=20):
     where, at = {}, {}
     for p, records in found.items():
         for offset, text in records:
-            value = int(text)
+            value = value_of(text)
             if value in where:
                 bad.append("duplicate: %d at %d:%d and %d:%d" %
                            (value, *where[value], p, offset))
@@ -282,7 +358,7 @@ def judge_sender(t, found, where, bad):
         for p, records in found.items():
             order = {}
             for _, text in records:
-                v = int(text)
+                v = value_of(text)
                 if v // EACH % 10 == t.number % 10 and v < order.get(v // EACH, 0):
                     bad.append("partition %d: %d comes after %d" % (
                         p, v, order[v // EACH]))
@@ -301,6 +377,3 @@ def judge_reader(t, at, bad):
                            (t.number, p, offset, position.get(p, 0) - 1))
             position[p] = offset + 1
 
-
-__all__ = ["BUILD", "Clients", "KafkaError", "judge", "now_us", "os", "read_all",
-           "subprocess"]

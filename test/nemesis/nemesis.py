@@ -26,7 +26,7 @@ import cluster
 import faults
 import record
 from churn import Churn
-from clients import Clients, judge, now_us
+from clients import Clients, judge, kafka_libs, now_us
 from cluster import Nodes, Violation
 from probe import Probe
 
@@ -225,7 +225,8 @@ class Run:
         topic = "t%d" % self.round
         self.nodes.create(topic, PARTITIONS, 3)
         self.nodes.wait_in_sync(topic, 3)
-        self.clients = Clients(self.nodes, topic, PARTITIONS, self.options.rate)
+        self.clients = Clients(self.nodes, topic, PARTITIONS, self.options.rate,
+                               self.options.java)
         self.happened, self.found = [], {}
         self.clients.start()
         self.acks()
@@ -246,6 +247,7 @@ class Run:
         self.clients.stop()
         found = self.found = read_all(self.nodes, topic, PARTITIONS, 120)
         self.clients.stop_readers()
+        self.clients.learn(found)
         path = os.path.join(self.nodes.dir, "history.txt")
         record.write(path, self.clients, found, self.happened, now_us())
         bad = judge(self.clients, found) or record.judge(path)
@@ -253,7 +255,8 @@ class Run:
             self.count("rounds without check-history")
         if bad:
             raise Violation("the history of %s:\n    %s" % (topic, "\n    ".join(bad)))
-        self.count("records acknowledged", self.clients.acked())
+        for t in self.clients.senders:
+            self.count("acknowledged to %s" % t.name, sum(op[4] == "ok" for op in t.ops))
         self.count("producers that gave up",
                    sum(len(getattr(t, "fatal", [])) for t in self.clients.senders))
         self.count("records read", sum(len(g) for t in self.clients.readers
@@ -269,6 +272,7 @@ class Run:
         for i in self.nodes.wanted:
             self.nodes.signal(i, 9)
         if self.clients:
+            self.clients.stop_processes()
             record.write(os.path.join(self.nodes.dir, "history.txt"), self.clients,
                          self.found, self.happened, now_us())
         with open(os.path.join(self.nodes.dir, "violation.txt"), "w") as f:
@@ -313,6 +317,8 @@ def parse():
     p.add_argument("--faults", default="kill,killall,pause,partition,churn",
                    help="of " + ",".join(names) + "; some may be named twice")
     p.add_argument("--pause-max", type=float, default=20, help="seconds of SIGSTOP")
+    p.add_argument("--java", action="store_true", help="Java's producer as well, where "
+                   "test/lib/get-kafka.sh has fetched it before")
     p.add_argument("--no-net", action="store_true", help="without name spaces")
     p.add_argument("-D", dest="define", action="append", help="a setting of the nodes")
     o = p.parse_args()
@@ -356,6 +362,9 @@ def main():
     if not o.no_net and not net.inside() and not net.lacking():
         net.enter()
     parts = parts_of(o)
+    if o.java and not kafka_libs():
+        print("skipped: Java's producer: no Kafka jars here")
+        o.java = False
     if not o.events:
         skip("nothing is left to do")
     print("seed %d, faults %s, with %s" % (o.seed, ",".join(o.events),

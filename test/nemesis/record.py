@@ -3,7 +3,7 @@
 (test/lib/history.h has the form)."""
 import os
 
-from clients import EACH, PART
+from clients import EACH, PART, value_of
 from raftmq import BUILD
 
 import history
@@ -41,7 +41,7 @@ def final_line(topic, p, records, now):
     end = records[-1][0] + 1 if records else 0
     return "poll %d %d %d ok final uncommitted @ %s/%d 0 %d - - - %s\n" % (
         FINAL, now, now, topic, p, end,
-        " ".join("%d=%d" % (o, int(v)) for o, v in records))
+        " ".join("%d=%d" % (o, value_of(v)) for o, v in records))
 
 
 def write(path, clients, found, faults, now):
