@@ -7,6 +7,7 @@ what they see. judge() compares it all with one last reading.
 """
 import glob
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -71,15 +72,24 @@ class Librdkafka(Sends):
 
     def __init__(self, clients, number, rate):
         super().__init__(clients, number, rate)
-        self.fatal = []
+        self.fatal, self.gaps = [], []
+        self.log = logging.Logger("eos")  # what it says of gaps in sequences
+        handler = logging.Handler()
+        handler.emit = self.note
+        self.log.addHandler(handler)
         self.renew()
+
+    def note(self, record):
+        text = record.getMessage()
+        if "sequence" in text:
+            self.gaps.append((now_us(), text))
 
     def renew(self):
         self.producer = Producer({
-            "bootstrap.servers": self.clients.bootstrap, "log_level": 0, "acks": "all",
+            "bootstrap.servers": self.clients.bootstrap, "acks": "all",
             "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
             "socket.timeout.ms": SOCKET_MS, "reconnect.backoff.max.ms": 200,
-            "error_cb": self.error})
+            "error_cb": self.error, "debug": "eos", "log_level": 7}, logger=self.log)
 
     def error(self, e):
         if e.code() == KafkaError._FATAL or e.fatal():

@@ -259,6 +259,8 @@ class Run:
             self.count("acknowledged to %s" % t.name, sum(op[4] == "ok" for op in t.ops))
         self.count("producers that gave up",
                    sum(len(getattr(t, "fatal", [])) for t in self.clients.senders))
+        self.count("gaps that librdkafka saw",
+                   sum(len(getattr(t, "gaps", [])) for t in self.clients.senders))
         self.count("records read", sum(len(g) for t in self.clients.readers
                                        for _, _, g in t.polls))
         self.ask(lambda: [f.result() for f in
@@ -277,6 +279,9 @@ class Run:
                          self.found, self.happened, now_us())
         with open(os.path.join(self.nodes.dir, "violation.txt"), "w") as f:
             f.write(why + "\n")
+            for t in self.clients.senders if self.clients else ():
+                for at, text in getattr(t, "gaps", []):
+                    f.write("%d %s\n" % (at, text))
         print("VIOLATION: %s\nseed %d; everything is in %s" % (
             why, self.options.seed, self.nodes.dir), flush=True)
 
