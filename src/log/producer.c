@@ -58,6 +58,13 @@ static int32_t last_seq(const struct batch *b)
 
 enum { TURNED_AWAY_MAX = 100 }; /* then the client has left it out for good */
 
+static bool is_before(int32_t a, int32_t b)
+{
+	int32_t ahead = (b - a) & INT32_MAX;
+
+	return ahead != 0 && ahead <= INT32_MAX / 2;
+}
+
 static struct refusal *refusal_of(struct producers *ps, const struct batch *b)
 {
 	for (int i = 0; i < REFUSALS_MAX; i++)
@@ -90,20 +97,20 @@ static enum kerr behind_refused(struct producers *ps, const struct batch *b,
 			      int32_t expected)
 {
 	struct refusal *r = refusal_of(ps, b);
-	int32_t ahead = r ? (b->base_sequence - r->seq) & INT32_MAX : 0;
 
-	if (ahead == 0 || ahead > INT32_MAX / 2 ||
+	if (!r || !is_before(r->seq, b->base_sequence) ||
 	    (expected >= 0 && r->seq != expected))
 		return K_NONE;
 	r->left--;
 	return r->error;
 }
 
+/* It is in the log after all; what came before it may still be copied. */
 static void forget_refusal(struct producers *ps, const struct batch *b)
 {
 	struct refusal *r = refusal_of(ps, b);
 
-	if (r)
+	if (r && !is_before(b->base_sequence, r->seq))
 		r->left = 0;
 }
 

@@ -101,6 +101,22 @@ TEST(what_follows_a_batch_refused_for_want_of_room_is_not_out_of_order)
 	}
 }
 
+TEST(a_refusal_is_remembered_while_older_batches_are_copied)
+{
+	struct buf early;
+
+	setup(false);
+	ck_assert_int_eq(try(0, 0, 0), K_NONE);
+	early = bench_batch(MAKING(.n = 1, .producer = 5, .sequence = 2));
+	log_refused(l, early.p, early.n, K_NOT_LEADER_OR_FOLLOWER);
+	ck_assert_int_eq(try(1, 0, 0), K_NONE);
+	ck_assert_int_eq(try(3, 0, 0), K_NOT_LEADER_OR_FOLLOWER);
+	ck_assert_int_eq(try(2, 0, 0), K_NONE);
+	ck_assert_int_eq(try(4, 0, 0), K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	buf_fini(&early);
+	bench_fini(&b);
+}
+
 TEST(the_first_batch_of_a_producer_stays_the_first)
 {
 	setup(false);
