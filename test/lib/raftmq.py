@@ -72,6 +72,8 @@ class Cluster:
         self.kafka = {i: ports[i - 1] for i in range(1, n + 1)}
         self.http = {i: ports[n + i - 1] for i in range(1, n + 1)}
         self.peer = {i: ports[2 * n + i - 1] for i in range(1, n + 1)}
+        self.host = {i: "127.0.0.1" for i in range(1, n + 1)}
+        self.program = "raftmqd"
         self.procs = {}
         self.ready_ms = {}
         self._admin = None
@@ -88,7 +90,7 @@ class Cluster:
 
     @property
     def bootstrap(self):
-        return ",".join("127.0.0.1:%d" % p for p in self.kafka.values())
+        return ",".join("%s:%d" % (self.host[i], p) for i, p in self.kafka.items())
 
     def log_path(self, i):
         return os.path.join(self.dir, "node%d.log" % i)
@@ -97,20 +99,23 @@ class Cluster:
         return os.path.join(self.dir, "data%d" % i)
 
     def command(self, i):
-        cmd = [os.path.join(BUILD, "raftmqd"), "--node-id", str(i),
-               "--listen", "127.0.0.1:%d" % self.kafka[i],
-               "--http", "127.0.0.1:%d" % self.http[i],
+        cmd = [os.path.join(BUILD, self.program), "--node-id", str(i),
+               "--listen", "%s:%d" % (self.host[i], self.kafka[i]),
+               "--http", "%s:%d" % (self.host[i], self.http[i]),
                "--data-dir", self.data_dir(i)]
         if self.n > 1:
-            cmd += ["--peers", ",".join("%d@127.0.0.1:%d" % p
-                                        for p in self.peer.items())]
+            cmd += ["--peers", ",".join("%d@%s:%d" % (j, self.host[j], p)
+                                        for j, p in self.peer.items())]
         for s in self.settings:
             cmd += ["-D", s]
         return cmd
 
+    def environment(self, i):
+        return {k: v for k, v in os.environ.items() if not k.startswith("RAFTMQ_")}
+
     def spawn(self, i):
         log = open(self.log_path(i), "ab")
-        env = {k: v for k, v in os.environ.items() if not k.startswith("RAFTMQ_")}
+        env = self.environment(i)
         self.procs[i] = subprocess.Popen(self.command(i), stdin=subprocess.DEVNULL,
                                          stdout=subprocess.PIPE, stderr=log,
                                          env=env)
@@ -190,7 +195,7 @@ class Cluster:
                     print("".join(f.readlines()[-lines:]))
 
     def get(self, i, path, timeout=5):
-        url = "http://127.0.0.1:%d%s" % (self.http[i], path)
+        url = "http://%s:%d%s" % (self.host[i], self.http[i], path)
         with urllib.request.urlopen(url, timeout=timeout) as r:
             return r.read().decode()
 
