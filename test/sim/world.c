@@ -96,8 +96,9 @@ static void happen(struct world *w, struct event e)
 		return;
 	}
 	if (n && n->paused_until_us > w->now_us) {
+		/* with its old number: what follows it waits behind it, even
+		 * if the pause has been made longer in between */
 		e.at_us = n->paused_until_us;
-		e.seq = ++w->seq;
 		push(w, e);
 		return;
 	}
