@@ -16,6 +16,8 @@
 
 #define SIM_THREADS 4 /* thread 0 and at most three shards */
 
+struct node;
+
 /* ---- events (world.c) ---------------------------------------------------- */
 
 /* alive: it happens. Else its node has died: only free what ctx holds. */
@@ -36,11 +38,12 @@ enum event_tag {
 };
 void plan(struct world *w, int64_t at_us, int node, enum event_tag tag,
 	  event_fn *fn, void *ctx);
+/* What a node could not see while it stood still happens now, in order. */
+void release(struct world *w, struct node *n);
 void fold(struct world *w, uint64_t a, uint64_t b); /* into the hash */
 
 /* ---- processes (process.c) ----------------------------------------------- */
 
-struct node;
 struct faulty;
 struct sim_thread {
 	struct node *node;
@@ -70,6 +73,8 @@ struct node {
 	int32_t last_leader;
 	int64_t applied; /* index, by the hooks */
 	int64_t paused_until_us;
+	struct event *held; /* what came meanwhile, in order */
+	size_t held_n, held_cap;
 	int64_t clock_ms, wall_ms; /* added to the world's time */
 	struct map queues; /* of the pool: queue -> int64_t * busy until */
 	int jobs_out;

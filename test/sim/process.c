@@ -89,6 +89,7 @@ void node_die(struct node *n, enum world_death how)
 	map_fini(&n->queues);
 	n->queues = (struct map){ 0 };
 	n->life++;
+	release(w, n);
 	n->state = NODE_DOWN;
 	n->ready = n->doomed = n->failed = false;
 	n->quorum = NULL;
@@ -677,6 +678,14 @@ void world_doom(struct world *w, int node, enum world_death how, int64_t exits,
 	n->doom_calls = disk_calls;
 }
 
+static void go_on(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (n->paused_until_us <= n->w->now_us)
+		release(n->w, n);
+}
+
 void world_pause(struct world *w, int node, int64_t us)
 {
 	struct node *n = node_of(w, node);
@@ -685,8 +694,8 @@ void world_pause(struct world *w, int node, int64_t us)
 		return;
 	w->counts.pauses++;
 	world_note(w, "node %d is stopped for %" PRId64 " us", node, us);
-	/* never shorter: what waits would come after what is sent later */
 	n->paused_until_us = max_of(n->paused_until_us, w->now_us + us);
+	world_at(w, n->paused_until_us, go_on, n);
 }
 
 void world_step_clock(struct world *w, int node, int64_t wall_ms)
@@ -895,6 +904,7 @@ void nodes_fini(struct world *w)
 		struct node *n = node_of(w, i);
 
 		node_die(n, DEATH_KILL);
+		mem_free(n->held);
 		faulty_free(n->disk);
 		disk_mem_free(n->mem);
 	}

@@ -14,7 +14,7 @@
  *     so have all members of the in-sync set when the high watermark moves.
  *  6. The log start never falls.
  * Partitions with durability=memory, or with unclean elections, are exempt
- * from 4 and 5 once something has died.
+ * from 3 to 6 once something has died.
  */
 #ifndef SIM_WATCH_H
 #define SIM_WATCH_H

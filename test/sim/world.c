@@ -69,6 +69,25 @@ void fold(struct world *w, uint64_t a, uint64_t b)
 	w->hash = hash64(v, sizeof(v), 0);
 }
 
+static void hold(struct node *n, struct event e)
+{
+	if (n->held_n == n->held_cap) {
+		n->held_cap = n->held_cap ? 2 * n->held_cap : 64;
+		n->held = mem_realloc(n->held, n->held_cap * sizeof(e));
+	}
+	n->held[n->held_n++] = e;
+}
+
+void release(struct world *w, struct node *n)
+{
+	for (size_t i = 0; i < n->held_n; i++) {
+		n->held[i].at_us = w->now_us;
+		n->held[i].seq = ++w->seq;
+		push(w, n->held[i]);
+	}
+	n->held_n = 0;
+}
+
 /* ---- running ------------------------------------------------------------- */
 
 /* Where a death from inside of a node arrives. */
@@ -96,10 +115,7 @@ static void happen(struct world *w, struct event e)
 		return;
 	}
 	if (n && n->paused_until_us > w->now_us) {
-		/* with its old number: what follows it waits behind it, even
-		 * if the pause has been made longer in between */
-		e.at_us = n->paused_until_us;
-		push(w, e);
+		hold(n, e);
 		return;
 	}
 	w->counts.events++;
