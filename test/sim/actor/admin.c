@@ -177,7 +177,9 @@ static void done(struct admin *d, enum history_outcome o)
 {
 	struct actors *a = d->a;
 
-	if (d->op != HISTORY_NONE)
+	/* a deletion has no end in the history: a node that has not heard of
+	 * it yet goes on serving what it has, as Kafka's brokers do */
+	if (d->op != HISTORY_NONE && d->deed != DEED_DELETE)
 		history_done(a->h, d->op, o, world_now_us(a->w));
 	if (o == HISTORY_OK && d->deed == DEED_CREATE)
 		topic(d)->there = true;
