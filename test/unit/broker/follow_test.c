@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "rig.h"
+#include "shard.h"
 
 static struct rig r;
 
@@ -276,5 +277,26 @@ TEST(a_leader_that_is_gone_is_asked_ever_more_seldom)
 	rig_pass(&r, 5000);
 	ck_assert_int_le(r.nodes[1].asks_n - before, 6);
 	ck_assert_int_ge(r.nodes[1].asks_n - before, 4);
+	rig_fini(&r);
+}
+
+/*
+ * It was killed and is back before anyone noticed, under its old epoch and
+ * with less than it had: nobody cuts what it does not have.
+ */
+TEST(a_leader_without_a_lease_tells_its_followers_nothing)
+{
+	rig_init(&r, 3, 1, "log.durability=memory");
+	rig_topic(&r, "t", "1,2,3", NULL);
+	rig_pass(&r, 20);
+	produce(1, 0, -1, 5);
+	rig_pass(&r, 20);
+	rig_lease(&r, 1, 0);
+	ck_assert_int_eq(log_truncate(hosted_find(r.nodes[0].threads[1].broker,
+		(struct partition_id){ cluster_topic(r.c, STR("t"))->id, 0 })
+		->log, 2), 0);
+	rig_pass(&r, 2000);
+	ck_assert(says(2, 0, "end=5 "));
+	ck_assert(says(3, 0, "end=5 "));
 	rig_fini(&r);
 }
