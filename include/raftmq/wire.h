@@ -106,7 +106,8 @@ void wire_encode(struct buf *out, const struct wire_type *t, int16_t version,
  * Presets, then reads the body. Text and bytes are loans from the input,
  * arrays live in the arena. Array counts are checked against what is left
  * before anything is allocated: N input bytes cost at most 64*N in memory.
- * Unknown tags are skipped. Returns false (and sets r->bad) when malformed.
+ * Unknown tags are skipped. Returns false (and sets r->bad) when malformed; a
+ * text with a zero byte in it is, although Kafka would take it.
  */
 bool wire_decode(struct reader *r, const struct wire_type *t, int16_t version,
 		 void *object, struct arena *a) must_use;

@@ -125,6 +125,10 @@ static void decode_span(struct decoder *d, const struct wire_field *f,
 		d->r->bad = true;
 	*p = read_span(d->r, (size_t)length);
 	*n = length;
+	/* inside, texts end with a zero: two that differ behind one would be
+	 * the same to some and not to others */
+	if (text && *p && memchr(*p, 0, (size_t)length))
+		d->r->bad = true;
 }
 
 static double decode_f64(struct reader *r)
