@@ -41,9 +41,8 @@ if ! $clang -fsanitize=fuzzer,address have.c -o have 2>have.txt; then
 	exit 77
 fi
 
-targets=$(cd "$here" && for f in *.c; do
-	case $f in fuzz.c | driver.c | *_lib.c) ;; *) echo "${f%.c}" ;; esac
-done)
+targets=$(cd "$here" && grep -l 'void fuzz_one(const uint8_t \*p, size_t n)$' \
+	*.c | sed 's/\.c$//')
 : "${only:=$targets}"
 programs=
 for t in $only; do
