@@ -70,7 +70,7 @@ void files_write(const struct files *f, struct disk *d)
 bool files_have(const struct files *f, const void *p, size_t n)
 {
 	for (int i = 0; i < f->n; i++)
-		if (f->present[i] &&
+		if (f->bytes[i].n &&
 		    memmem(f->bytes[i].p, f->bytes[i].n, p, n))
 			return true;
 	return false;
