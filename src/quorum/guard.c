@@ -367,6 +367,19 @@ bool guard_contradicts(const struct raft *r,
 	return false;
 }
 
+/*
+ * The core takes a snapshot that ends where it has an entry of another term,
+ * even below what is committed: it would go back to before what was applied.
+ */
+bool guard_contradicts_snapshot(const struct raft *r,
+				const struct raft_install_snapshot *is,
+				uint64_t known_term)
+{
+	return is->term >= raft_current_term(r) &&
+	       is->last_index <= raft_commit_index(r) && known_term &&
+	       known_term != is->last_term;
+}
+
 static bool install_ok(struct raft *r, const struct raft_install_snapshot *is)
 {
 	return is->term && is->last_index && is->last_term &&
