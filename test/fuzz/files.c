@@ -45,9 +45,19 @@ static void make_dirs(struct disk *d, const char *path)
 	for (const char *p = path; (p = strchr(p, '/')); p++) {
 		snprintf(dir, sizeof(dir), "%.*s", (int)(p - path), path);
 		must(d->ops->mkdir(d, dir) == 0);
+	}
+}
+
+/* The names above a file are kept in a crash, as its bytes are. */
+static void sync_dirs(struct disk *d, const char *path)
+{
+	char dir[256];
+
+	must(d->ops->sync_dir(d, ".") == 0);
+	for (const char *p = path; (p = strchr(p, '/')); p++) {
+		snprintf(dir, sizeof(dir), "%.*s", (int)(p - path), path);
 		must(d->ops->sync_dir(d, dir) == 0);
 	}
-	must(d->ops->sync_dir(d, ".") == 0);
 }
 
 void files_write(const struct files *f, struct disk *d)
@@ -64,6 +74,7 @@ void files_write(const struct files *f, struct disk *d)
 		must(!v.n || d->ops->write(file, 0, &v, 1) == 0);
 		must(d->ops->sync(file) == 0);
 		d->ops->close(file);
+		sync_dirs(d, f->paths[i]);
 	}
 }
 
