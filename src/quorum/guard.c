@@ -350,7 +350,8 @@ bool guard_contradicts(const struct raft *r,
 	uint64_t commit = raft_commit_index(r);
 	uint64_t term = ae->prev_log_term;
 
-	if (r->snapshot.installing || ae->term < raft_current_term(r))
+	/* while a snapshot is installed, its last entry is what is known */
+	if (ae->term < raft_current_term(r))
 		return false;
 	for (unsigned i = 0; i <= ae->n_entries; i++) {
 		uint64_t index = ae->prev_log_index + i;

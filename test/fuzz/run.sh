@@ -51,7 +51,7 @@ for t in $only; do
 done
 [ -f Makefile ] || "$top/configure" CC="$clang" CFLAGS="-O1 -g" \
 	--enable-fuzz --enable-sanitize=address,undefined \
-	--disable-dependency-tracking >configure.txt 2>&1 || {
+	>configure.txt 2>&1 || {
 	tail -n 20 configure.txt
 	exit 1
 }
