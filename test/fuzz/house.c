@@ -353,11 +353,20 @@ static void open_thread(struct house *h, int t)
 	must(broker_open(&h->threads[t], &c) == 0);
 }
 
+static void set(struct house *h, enum setting_id id, const char *value)
+{
+	h->settings.values[id] = value;
+	h->settings.sources[id] = "flag";
+}
+
 static void describe(struct house *h)
 {
 	node_settings_preset(&h->settings);
-	h->settings.values[SETTING_NODE_ID] = "1";
-	h->settings.values[SETTING_PEERS] = "1@peer:7001";
+	set(h, SETTING_NODE_ID, "1");
+	set(h, SETTING_PEERS, "1@peer:7001");
+	/* partitions are what a few bytes may cost most, up to their limits */
+	set(h, SETTING_MAX_PARTITIONS_PER_REQUEST, "50");
+	set(h, SETTING_MAX_PARTITIONS, "200");
 	h->listener = (struct listener_info){ (char *)"PLAINTEXT",
 					      (char *)"host", 9092 };
 	h->info = (struct node_info){
