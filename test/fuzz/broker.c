@@ -6,7 +6,7 @@
  * than it should.
  *
  * input: steps
- *   0, 1 length u16, frame   of a client (1: the sums of batches are made right)
+ *   0, 1 length u16, frame   of a client (1: sums of batches are made right)
  *   2, 3 length u16, frame   of a broker, to the shard (2) or to thread 0 (3)
  *   4 u8                     so many times 40 ms pass
  */

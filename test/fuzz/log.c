@@ -50,7 +50,7 @@ size_t fuzz_memory(const uint8_t *p, size_t n)
 	return ((size_t)12 << 20) + 10 * FILES_PAGE * pages + 128 * n;
 }
 
-/* ---- a store whose pool runs at once -------------------------------------- */
+/* ---- a store whose pool runs at once ------------------------------------- */
 
 struct plant {
 	struct disk_mem *mem;
@@ -159,7 +159,8 @@ static void read_all(struct plant *p, struct log *l, struct buf *all)
 	struct log_slice s;
 
 	all->n = 0;
-	must(at >= 0 && at <= log_end(l) && log_high_watermark(l) <= log_end(l));
+	must(at >= 0 && at <= log_end(l));
+	must(log_high_watermark(l) <= log_end(l));
 	while (at < log_end(l)) {
 		enum kerr e = log_read(l, at, log_end(l), 1 << 16, true, &s);
 		uint8_t *to;

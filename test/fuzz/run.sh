@@ -61,6 +61,10 @@ done
 	exit 1
 }
 
+# Names that no mutation would guess.
+awk -F'"' '/^CONFIG\(/ { printf "\"%s\"\n", $2 }' \
+	"$top/include/raftmq/tbl/config.def" | grep -v '""' >settings.dict
+
 # The longest input worth trying: files are longer than frames.
 longest() {
 	case $1 in
@@ -79,7 +83,9 @@ one() { # TARGET
 	mkdir -p "found/$1" "broke/$1" "$here/corpus/$1"
 	set -- "$1" "$(find "found/$1" -type f | wc -l)"
 	dictionary=
-	[ -f "$here/dict/$1" ] && dictionary="-dict=$here/dict/$1"
+	case $1 in conf | words | broker | command | state)
+		dictionary=-dict=settings.dict ;;
+	esac
 	begin=$(date +%s)
 	# shellcheck disable=SC2086
 	ASAN_OPTIONS=detect_leaks=1 \
