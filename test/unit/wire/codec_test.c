@@ -294,6 +294,19 @@ TEST(a_zero_in_a_text_is_malformed_in_bytes_it_is_not)
 	arena_fini(&a);
 }
 
+TEST(a_text_is_written_up_to_its_zero)
+{
+	struct find_coordinator_request find;
+	struct buf out = { 0 };
+
+	wire_preset(&find_coordinator_request_type, &find);
+	find.key = STR("a\0b");
+	wire_encode(&out, &find_coordinator_request_type, 0, &find, NULL);
+	ck_assert_uint_eq(out.n, 3);
+	ck_assert_mem_eq(out.p, "\0\1a", 3);
+	buf_fini(&out);
+}
+
 TEST_ABORTS(writing_null_where_the_version_has_none_is_a_bug)
 {
 	struct metadata_request m;
