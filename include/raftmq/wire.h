@@ -96,9 +96,9 @@ void wire_preset(const struct wire_type *t, void *object);
 void *wire_new(const struct wire_type *t, int32_t n, struct arena *a) must_use;
 /*
  * Appends the body (no header). Fields absent from the version are left out;
- * a null where the version does not allow one is a bug and aborts. A text
- * is cut at a zero byte and at 32767 bytes, the protocol's limit. sp may be NULL when
- * no records field has a ref.
+ * a null where the version does not allow one is a bug and aborts. A text is
+ * cut at a zero byte and at 32767 bytes, the protocol's limit. sp may be NULL
+ * when no records field has a ref.
  */
 void wire_encode(struct buf *out, const struct wire_type *t, int16_t version,
 		 const void *object, struct splices *sp);
