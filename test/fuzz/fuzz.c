@@ -42,7 +42,11 @@ static void lost(size_t n)
 #endif
 
 #if defined(COUNT_BY_HOOKS)
-#include <sanitizer/allocator_interface.h>
+/* as in clang's sanitizer/allocator_interface.h; gcc has no such header */
+int __sanitizer_install_malloc_and_free_hooks(
+	void (*on_malloc)(const volatile void *, size_t),
+	void (*on_free)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *p);
 
 static void on_malloc(const volatile void *p, size_t n)
 {
@@ -53,7 +57,7 @@ static void on_malloc(const volatile void *p, size_t n)
 static void on_free(const volatile void *p)
 {
 	if (p)
-		lost(__sanitizer_get_allocated_size((const void *)p));
+		lost(__sanitizer_get_allocated_size(p));
 }
 
 static void start_counting(void)
