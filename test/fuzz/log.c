@@ -162,7 +162,8 @@ static void read_all(struct plant *p, struct log *l, struct buf *all)
 	must(at >= 0 && at <= log_end(l));
 	must(log_high_watermark(l) <= log_end(l));
 	while (at < log_end(l)) {
-		enum kerr e = log_read(l, at, log_end(l), 1 << 16, true, &s);
+		struct log_want want = { at, log_end(l), 1 << 16, true };
+		enum kerr e = log_read(l, &want, &s);
 		uint8_t *to;
 
 		must(e == K_NONE || (e == K_KAFKA_STORAGE_ERROR &&
