@@ -150,5 +150,7 @@ done
 run "gcc warns of nothing" 10 sh "$0" --step no_warning
 run "clang warns of nothing" 600 sh "$0" --step build_clang
 run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized
+run "fuzz" 1500 env FUZZ_BUILD="$out/fuzz" JOBS="$jobs" \
+	sh "$top/test/fuzz/run.sh" 5
 run "make distcheck" 600 sh "$0" --step dist
 total

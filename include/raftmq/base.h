@@ -91,8 +91,9 @@ char *str_heap(struct str s);               /* terminated copy, mem_free it */
 struct str str_printf(struct arena *a, const char *fmt, ...) printf_like(2, 3);
 /* Whole string as a decimal number in [min, max], or false. */
 bool str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out) must_use;
-/* Edit distance (Levenshtein) of the first 64 bytes, for "did you mean" */
-unsigned str_distance(const char *a, const char *b);
+/* Edit distance (Levenshtein) of the first 64 bytes, for "did you mean". What
+ * is limit or more is limit: strangers can ask, so it gives up early. */
+unsigned str_distance(const char *a, const char *b, unsigned limit);
 
 /* ---- growing buffers and cursors (cursor.c) ------------------------------ */
 

@@ -316,7 +316,7 @@ const char *nearest_word(const char *typed, const char *const *words, int n)
 	unsigned least = (unsigned)strlen(typed) / 3 + 2;
 
 	for (int i = 0; i < n; i++) {
-		unsigned d = str_distance(typed, words[i]);
+		unsigned d = str_distance(typed, words[i], least);
 		size_t len = strlen(typed);
 
 		/* a beginning is near, however much is missing */

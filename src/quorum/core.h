@@ -118,6 +118,7 @@ struct quorum {
 	bool taking;
 	int64_t take_after_ms; /* not before; after a failure */
 	bool installing;
+	uint64_t installing_term; /* of the snapshot's last entry */
 	struct stream_out streams[QUORUM_MEMBERS_MAX];
 	int streams_n;
 	struct stream_in incoming;
