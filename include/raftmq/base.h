@@ -219,9 +219,11 @@ static inline void list_splice(struct list *to, struct list *from)
 }
 #define list_entry(l, type, member) container_of(l, type, member)
 /* The current element may be removed while walking. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): l and safe are declared by it */
 #define list_each(l, head, safe)                                               \
 	for (struct list *l = (head)->next, *safe = l->next; l != (head);      \
 	     l = safe, safe = l->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* ---- map (map.c): bytes -> pointer, walked in order of insertion --------- */
 

@@ -293,9 +293,8 @@ static void remove_and_rebalance(struct apply *a, struct group *g,
 	group_remove_member(a->coord, g, m);
 	if (g->state != GROUP_PREPARING_REBALANCE)
 		prepare_rebalance(a, g);
-	if (map_count(&g->members) == 0)
-		complete(a, g);
-	else if (!g->initial_delay && group_all_joined(g))
+	if (map_count(&g->members) == 0 ||
+	    (!g->initial_delay && group_all_joined(g)))
 		complete(a, g);
 	apply_changed(a, g);
 }
