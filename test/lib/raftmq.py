@@ -239,7 +239,15 @@ class Cluster:
         f[name].result()
 
     def metadata(self, topic=None, timeout=10):
-        return self.admin().list_topics(topic, timeout=timeout)
+        try:
+            return self.admin().list_topics(topic, timeout=timeout)
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError._TIMED_OUT:
+                raise
+        # librdkafka asks a node again and again that took its question and was
+        # killed: another client has to get an answer
+        other = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return other.list_topics(topic, timeout=timeout)
 
     def leader_of(self, topic, partition):
         return self.metadata(topic).topics[topic].partitions[partition].leader
