@@ -138,14 +138,13 @@ if [ "$(id -u)" -ne 0 ]; then
 	root=sudo
 	command -v sudo >/dev/null 2>&1 ||
 		die "missing:" $need "- run as root: sh $0 $*"
-	say "sudo is used to install:" $need
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-say "installing" $need
+say "installing${root:+ with $root}" $need
 apt update
 . /etc/os-release
 names=
