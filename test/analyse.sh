@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # usage: make analyse			(all of it, in a build directory)
-#        make analyse TOOLS="cppcheck gcc"
+#        make analyse TOOLS="cppcheck gcc" FILES="src/log/log.c src/log/scan.c"
 #
 # Static analysis of src and include: clang-tidy (.clang-tidy says what for),
 # the analyzer of clang (what scan-build calls), gcc -fanalyzer, cppcheck.
@@ -106,7 +106,7 @@ export out="${ANALYSE_OUT:-$PWD/analyse-out}"
 jobs=${JOBS:-$(nproc)}
 rm -rf "$out"
 mkdir -p "$out"
-files=$(find "$top/src" -name '*.c' | sort)
+files=$(cd "$top" && find ${FILES:-src} -name '*.c' | sed "s,^,$top/," | sort)
 bad=0 ran=0
 for tool in ${TOOLS:-clang-tidy cppcheck clang gcc}; do
 	command -v "$tool" >/dev/null 2>&1 || {
