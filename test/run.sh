@@ -90,8 +90,8 @@ sanitized() { # BUILD TEST
 	reports=$out/log/$1-$2-report
 	rm -f "$reports".*
 	options=log_path=$reports:print_stacktrace=1
-	SANITIZED=yes BUILD_DIR=$out/$1 ASAN_OPTIONS=$options \
-		UBSAN_OPTIONS=$options \
+	SANITIZED=yes BUILD_DIR=$out/$1 MUTATIONS=${MUTATIONS:-3000} \
+		ASAN_OPTIONS=$options UBSAN_OPTIONS=$options \
 		TSAN_OPTIONS=$options:halt_on_error=1 \
 		/usr/bin/python3 -B "$top/test/system/$2.py"
 	code=$?
@@ -180,8 +180,7 @@ run "gcc warns of nothing" 10 sh "$0" --step no_warning
 run "clang warns of nothing" 600 sh "$0" --step build_clang
 run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized
 for t in failover groups bad_input; do
-	MUTATIONS=${MUTATIONS:-3000} run "$t with ASan and UBSan" 240 \
-		sh "$0" --step sanitized asan $t
+	run "$t with ASan and UBSan" 240 sh "$0" --step sanitized asan $t
 done
 run "threads with TSan" 600 sh "$0" --step build_tsan
 for t in one_node failover groups; do
