@@ -167,6 +167,16 @@ TEST(member_without_a_common_protocol_is_refused)
 	expect_state(&w, "g", "Stable");
 }
 
+TEST(member_that_comes_back_without_a_common_protocol_is_refused)
+{
+	WORLD(w);
+	stable_group(&w, "g", 2);
+	ck_assert_int_eq(join(&w, "g", "m2", "sticky:a"),
+			 K_INCONSISTENT_GROUP_PROTOCOL);
+	expect_state(&w, "g", "Stable");
+	ck_assert_uint_eq(map_count(&group_named(&w, "g")->members), 2);
+}
+
 TEST(refused_first_join_leaves_no_group_behind)
 {
 	struct group_join j = { .group_id = STR("g"),
