@@ -31,6 +31,7 @@
 
 /* enum kerr: Kafka's error codes as K_NONE, K_OFFSET_OUT_OF_RANGE, ... */
 enum kerr {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a number of the table */
 #define ERROR(name, code, retriable, text) K_##name = code,
 #include <raftmq/tbl/error.def>
 #undef ERROR

@@ -284,6 +284,7 @@ void producers_refill(struct producers *ps, const struct producers *older)
 		struct producer *o = list_entry(i, struct producer, link);
 		struct producer *p = producers_find(ps, o->id);
 
+		assert(p); /* it is there for what older has to give */
 		if (p->n && p->epoch != o->epoch)
 			p->wanting = false; /* only older epochs are left */
 		else

@@ -40,7 +40,7 @@
 #define SUBMIT_BYTES_MAX (1 << 20)
 #define GATHER_KEEP (1 << 20) /* bytes of a buffer worth keeping */
 #define INFLIGHT_MAX 4096               /* entries to a peer, unanswered */
-#define TRAILING_MAX (2 * INFLIGHT_MAX) /* entries kept below a snapshot */
+#define TRAILING_MAX (2LL * INFLIGHT_MAX) /* entries kept below a snapshot */
 #define TRAILING_BYTES_MAX (32 << 20)
 #define MARK_SYNC_MS 100
 #define FULL_RETRY_MS 200 /* between two tries on a full disk */

@@ -525,7 +525,7 @@ void step_hurry_check(struct quorum *q)
 	if (!q->hurried)
 		return;
 	if (q->role != QUORUM_LEADER &&
-	    q->now_ms - q->lost_ms < 2 * q->election_timeout_ms)
+	    q->now_ms - q->lost_ms < 2LL * q->election_timeout_ms)
 		return;
 	q->hurried = false;
 	raft_set_election_timeout(&q->raft, (unsigned)q->election_timeout_ms);

@@ -73,7 +73,7 @@ TEST(guard_survives_forged_configurations)
 	struct prng p;
 
 	prng_init(&p, 7);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < unit_rounds(20000); i++) {
 		uint8_t *forged = mem_dup(b.base, b.len);
 
 		for (uint64_t n = 1 + prng_below(&p, 4); n; n--)
