@@ -179,9 +179,9 @@ static void apply_one(struct house *h, struct agreed *e)
 	else
 		coord_apply(h->coord, h->cluster, h->applied, command, &oe);
 	if (h->threads[0])
-		broker_applied(h->threads[0], h->applied, e->target, command,
-			       e->cookie, is_cluster ? &ce : NULL,
-			       is_cluster ? NULL : &oe);
+		broker_applied(h->threads[0], &(struct broker_entry){
+			h->applied, e->target, command, e->cookie,
+			is_cluster ? &ce : NULL, is_cluster ? NULL : &oe });
 	arena_fini(&a);
 	buf_fini(&e->command);
 	mem_free(e);
