@@ -116,8 +116,9 @@ void store_log_delete(struct store *s, struct log *l);
 /*
  * For a log that is offline, once others have all that it had: the directory
  * is renamed (NAME.ID-damaged) and kept, l is gone as after a deletion, and
- * the next store_log_open begins anew. Blocks for a sync of the directory. An
- * error: it could not be renamed, and l is still there.
+ * the next store_log_open begins anew, or is -EAGAIN until the journal knows of
+ * it. Blocks for a sync of the directory. An error: it could not be renamed,
+ * and l is still there.
  */
 int store_log_set_aside(struct store *s, struct log *l) must_use;
 /* The journal's error: no log of this store takes anything durable. 0: fine */

@@ -149,7 +149,7 @@ static struct hosted_topic *get_topic(struct broker *b, const struct topic *t)
 /* No space, no file descriptors, a bad moment: it is tried again. */
 static void open_later(struct broker *b, struct hosted *h, int error)
 {
-	if (error != h->open_error)
+	if (error != h->open_error && error != -EAGAIN)
 		trace_error("broker", "partition is offline",
 			    "topic=%s partition=%d error=\"%s\"",
 			    h->topic->name, h->index, strerror(-error));

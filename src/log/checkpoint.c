@@ -175,6 +175,7 @@ static void put_head(uint8_t p[HEAD], const struct checkpoint_head *h)
 	put_be32(p + 32, h->clean);
 	put_be64(p + 36, (uint64_t)h->bytes);
 	put_be64(p + 44, h->number);
+	put_be64(p + 52, h->names);
 	put_be32(p + 60, crc32c(0, p, 60));
 }
 
@@ -190,6 +191,7 @@ static bool get_head(const uint8_t p[HEAD], struct checkpoint_head *h)
 	h->clean = get_be32(p + 32);
 	h->bytes = (int64_t)get_be64(p + 36);
 	h->number = get_be64(p + 44);
+	h->names = get_be64(p + 52);
 	return h->bytes >= 0;
 }
 
@@ -331,6 +333,7 @@ static struct checkpoint_head head_of(const struct store *s, bool clean,
 		.shard = s->c.shard,
 		.shards = s->c.shards,
 		.number = s->checkpoint,
+		.names = s->next_name,
 		.journal_seq = s->cycle_seq,
 		.clean = clean,
 		.bytes = (int64_t)body->n,

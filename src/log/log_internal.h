@@ -384,6 +384,7 @@ struct store {
 	struct list failed; /* logs whose on_offline is owed */
 	struct list doomed; /* directories to unlink later */
 	struct map buried; /* deleted logs that a checkpoint still vouches for */
+	struct map ended; /* set aside -> the journal's frame that says so */
 	int32_t open_n;
 	int64_t dirty_bytes;
 	int64_t now_ms, wall_ms;
@@ -438,6 +439,7 @@ void store_checkpoint_written(struct store *s);
 
 struct checkpoint_head {
 	uint64_t life, number, journal_seq;
+	uint64_t names; /* store.next_name: what was renamed before */
 	int64_t bytes; /* of the entries behind it */
 	int shard, shards;
 	bool clean;

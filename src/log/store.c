@@ -356,6 +356,31 @@ static void bury(struct store *s, const struct log *l)
 	*until = s->checkpoint;
 }
 
+/*
+ * What a crash finds of the log that ended must not be taken for the next one,
+ * which has the same topic id: that begins when the journal knows of the end.
+ */
+static void end_at(struct store *s, const struct log *l, uint64_t frame)
+{
+	uint64_t *at = map_find(&s->ended, l->dir, strlen(l->dir));
+
+	if (!at) {
+		at = mem_alloc(sizeof(*at));
+		map_put(&s->ended, l->dir, strlen(l->dir), at);
+	}
+	*at = frame;
+}
+
+static bool may_begin(struct store *s, const struct log *l)
+{
+	uint64_t *at = map_find(&s->ended, l->dir, strlen(l->dir));
+
+	if (at && !journal_has(s, *at))
+		return false;
+	mem_free(map_remove(&s->ended, l->dir, strlen(l->dir)));
+	return true;
+}
+
 static void admit(struct store *s, struct log *l,
 		  const struct log_settings *set)
 {
@@ -384,6 +409,10 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 			return -EEXIST;
 		log_configure(*out, set);
 		return 0;
+	}
+	if (!may_begin(s, l)) {
+		log_free(l);
+		return -EAGAIN;
 	}
 	r = take_known(s, str_of(l->dir), &old);
 	/* of some damaged logs not even the topic is known: it is this one */
@@ -490,6 +519,7 @@ int store_log_set_aside(struct store *s, struct log *l)
 		   "log=%s error=\"%s\" kept=%s", l->dir, strerror(-l->error),
 		   gone ? "nothing" : to);
 	journal_forget(s, l);
+	end_at(s, l, journal_last_frame(s));
 	forget(s, l);
 	return 0;
 }
@@ -678,6 +708,9 @@ void store_free(struct store *s)
 	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i))
 		mem_free(i.value);
 	map_fini(&s->buried);
+	for (struct map_iter i = map_first(&s->ended); i.at; map_next(&i))
+		mem_free(i.value);
+	map_fini(&s->ended);
 	mem_free(s->known);
 	mem_free(s);
 }
