@@ -144,6 +144,7 @@ struct node_info { /* same for all threads, constant after start */
 	int32_t id;
 	struct uuid incarnation;
 	struct uuid directory_id;
+	bool blind; /* store_recovery's: of what the disk had promised */
 	int shards;
 	const struct listener_info *listeners;
 	int listeners_n;

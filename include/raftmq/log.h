@@ -74,6 +74,7 @@ struct store_config {
  */
 struct store_recovery { /* for the log line and the tests */
 	bool clean;
+	bool blind; /* the checkpoint was lost: what was promised is unknown */
 	int64_t logs, logs_scanned, bytes_scanned, batches_replayed,
 		bytes_truncated, logs_damaged;
 };

@@ -415,6 +415,7 @@ static int recover(struct past *p, struct replay *replay, int64_t wall_ms,
 		r = gather(p);
 	if (r)
 		return r;
+	out->blind = p->blind;
 	out->clean = was_clean(p);
 	for (int i = 1; i <= p->shards && !r && !out->clean; i++)
 		r = replay_read(replay, i, p->life, p->start_seq[i]);

@@ -225,8 +225,10 @@ static int look_behind(struct tape *t, int64_t pos, uint64_t expected)
 	if (r <= 0)
 		return r;
 	trace_error("log", "the journal is damaged",
-		    "shard=%d file=%" PRIu64 " frame=%" PRIu64, t->shard,
-		    t->seq, expected);
+		    "file=" JOURNAL_ROOT "/%d.%d frame=%" PRIu64 " do=\"if "
+		    "other nodes have the data, remove the directory "
+		    JOURNAL_ROOT " and start again\"", t->shard,
+		    (int)(t->seq & 1), expected);
 	return -EBADMSG;
 }
 

@@ -409,6 +409,9 @@ static int take_last(struct work *w, struct segment *o)
 		return 0;
 	}
 	r = take_part(w, g, min_of(w->bound, o->next));
+	if (!r && g->next == o->next && o->synced == o->size &&
+	    g->size != o->size)
+		survey_blame(w, o->base, -1, "not the bytes that were synced");
 	if (!r && g->next < min_of(w->bound, o->next) && !w->log->set.compact)
 		survey_blame(w, o->base, g->size, size > g->size ?
 			     "no whole batch" : "the segment is too short");

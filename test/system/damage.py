@@ -105,10 +105,12 @@ class Damage:
             b[30] ^= 4
         self.patch(os.path.join(self.data, "journal", "0.checkpoint"), change)
 
-    def data_directory_gone(self):
-        for name in os.listdir(self.data):
-            path = os.path.join(self.data, name)
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    def journal_gone(self):
+        shutil.rmtree(os.path.join(self.data, "journal"))
+
+    def logs_and_journal_gone(self):
+        self.all_directories_gone()
+        self.journal_gone()
 
 
 KINDS = [n for n in vars(Damage) if not n.startswith("_") and
@@ -185,21 +187,46 @@ def damage_one(c, load, kind, node, clean):
 
 def refuse_journal(c, load, node):
     """Acknowledged bytes are gone from the middle of the journal."""
+    for i in range(200):
+        load.send(0, 2 * 10 ** 6 + i)
+        load.producer.flush(10)
     c.kill(node)
     name = max(glob.glob(c.data_dir(node) + "/journal/[0-9]*.[01]"),
-               key=lambda p: sum(1 for b in open(p, "rb").read() if b))
+               key=os.path.getmtime)
     with open(name, "r+b") as f:
-        f.seek(4096 + 100)
+        f.seek(2 * 4096 + 20)
         f.write(b"\xff" * 64)
     open(c.log_path(node), "w").close()
     c.spawn(node)
     expect(c.procs[node].wait(20) != 0, "it started with a damaged journal")
     c.procs[node].stdout.close()
-    expect(says(c, node, "journal is damaged"), "it does not say what is wrong")
+    expect(says(c, node, "journal is damaged", "journal/"),
+           "it does not say what is wrong")
     print("a damaged journal is refused")
-    Damage(c.data_dir(node)).data_directory_gone()
+    shutil.rmtree(c.data_dir(node) + "/journal")  # as the message says
     c.start(node)
     check_all(c, load, "after the refusal")
+    print("and without it the node came back")
+
+
+def refuse_other_disk(c, load, node):
+    """A voter that forgot its votes must not vote: it is refused, by name."""
+    c.stop(node)
+    os.rename(c.data_dir(node), c.data_dir(node) + ".away")
+    c.spawn(node)
+    end = time.time() + 30
+    while not any(says(c, n, "lacks what it had acknowledged", "peer=%d" % node)
+                  for n in c.kafka if n != node):
+        expect(time.time() < end, "nobody says that node %d was wiped" % node)
+        time.sleep(0.2)
+    expect(not any(node in p.isrs for p in c.metadata("t").topics["t"].partitions.values()),
+           "it counts as in sync")
+    c.kill(node)
+    shutil.rmtree(c.data_dir(node))
+    os.rename(c.data_dir(node) + ".away", c.data_dir(node))
+    c.start(node)
+    check_all(c, load, "after the refusal of a wiped disk")
+    print("a wiped node is refused, and comes back with its disk")
 
 
 def keep_the_only_copy(c):
@@ -251,7 +278,7 @@ with Cluster(3, settings=["leader.imbalance.check.interval.seconds=1",
     for i in range(900):  # five segments of each partition
         for p in range(PARTS):
             big.producer.produce("t", b"%d:%d" % (p, 10 ** 6 + i) , partition=p,
-                                 headers={"pad": rng.randbytes(6000)},
+                                 headers={"pad": rng.randbytes(6000 + 40 * p)},
                                  on_delivery=lambda e, m, p=p, i=i: e or
                                  load.acked[p].__setitem__(10 ** 6 + i, m.offset()))
         big.producer.poll(0)
@@ -265,3 +292,4 @@ with Cluster(3, settings=["leader.imbalance.check.interval.seconds=1",
     if "KINDS" not in os.environ:
         keep_the_only_copy(c)
         refuse_journal(c, load, 2)
+        refuse_other_disk(c, load, 3)

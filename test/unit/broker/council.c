@@ -378,6 +378,7 @@ void council_start(struct council *c, int32_t node)
 	n->refused = NULL;
 	n->drained = false;
 	ck_assert_int_eq(store_recover(n->info.disk, 1000000000, &found), 0);
+	n->info.blind = found.blind;
 	while (n->applied < c->log_n && !n->behind)
 		apply_one(n, false);
 	open_thread(n, 1);
