@@ -108,9 +108,13 @@ int64_t store_unsynced_bytes(const struct store *s);
  * Finds or creates the log of a partition. A directory of the same name with
  * another topic id is moved aside (NAME.ID-stray), never deleted.
  */
-int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
-		   int32_t partition, const struct log_settings *set,
-		   struct log **out) must_use;
+struct log_id {
+	struct str topic; /* a loan for the call */
+	struct uuid topic_id;
+	int32_t partition;
+};
+int store_log_open(struct store *s, const struct log_id *id,
+		   const struct log_settings *set, struct log **out) must_use;
 /* The directory is renamed now (NAME.ID-delete) and unlinked by a job after
  * file_delete_delay_ms; slices in use stay readable. */
 void store_log_delete(struct store *s, struct log *l);
@@ -170,8 +174,14 @@ struct log_append {
  * K_INVALID_PRODUCER_EPOCH, K_UNKNOWN_PRODUCER_ID,
  * K_KAFKA_STORAGE_ERROR (nothing written; log offline unless -ENOSPC), ...
  */
-enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
-		     int64_t wall_ms, struct log_append *out);
+struct log_offer {
+	uint8_t *p;
+	size_t n;
+	int32_t leader_epoch;
+	int64_t wall_ms;
+};
+enum kerr log_append(struct log *l, const struct log_offer *offer,
+		     struct log_append *out);
 /* Follower's append of the leader's bytes: whole batches from log_end on, a
  * cut batch at the end is ignored. CRC is checked again. 0 or -errno;
  * -EBADMSG: damaged or out of place, nothing of the bad batch written. */

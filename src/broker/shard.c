@@ -160,8 +160,8 @@ static void open_later(struct broker *b, struct hosted *h, int error)
 static bool open_log(struct broker *b, struct hosted *h)
 {
 	struct hosted_topic *t = h->topic;
-	int rc = store_log_open(b->shard->store, str_of(t->name), t->id,
-				h->index, &t->set, &h->log);
+	struct log_id id = { str_of(t->name), t->id, h->index };
+	int rc = store_log_open(b->shard->store, &id, &t->set, &h->log);
 
 	if (rc < 0) {
 		h->log = NULL;

@@ -471,8 +471,9 @@ static void repair_one(struct admin *a, struct section *s,
 	if (!f->torn) {
 		admin_fail(a, EXIT_FAILED, "DAMAGED",
 			   "%s: %s at byte %zu, and whole batches behind it: "
-			   "not what a crash leaves. Start the node: it fetches "
-			   "the partition from another replica, if there is one",
+			   "not what a crash leaves. Start the node: it "
+			   "fetches the partition from another replica, if "
+			   "there is one",
 			   f->path, f->flaw, f->good);
 		return;
 	}

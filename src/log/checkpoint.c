@@ -231,7 +231,7 @@ static int load(struct disk *d, struct file *f, struct checkpoint_head *h,
 
 	if (size < 0)
 		return (int)size;
-	got = disk_read(d, f, 0, head, HEAD, false);
+	got = disk_read(d, f, 0, head, HEAD);
 	if (got < 0)
 		return (int)got;
 	if (got < HEAD || !get_head(head, h) || size != HEAD + h->bytes)
@@ -239,7 +239,7 @@ static int load(struct disk *d, struct file *f, struct checkpoint_head *h,
 	if (!body)
 		return 0;
 	got = disk_read(d, f, HEAD, buf_grow(body, (size_t)h->bytes),
-			(size_t)h->bytes, false);
+			(size_t)h->bytes);
 	if (got < 0)
 		return (int)got;
 	return got == h->bytes ? 0 : -EBADMSG;
@@ -380,7 +380,7 @@ int checkpoint_write_clean(struct store *s)
 	int r;
 
 	put_all(s, &body);
-	s->cycle_seq = s->journal.seq + 1; /* nothing of the journal is needed */
+	s->cycle_seq = s->journal.seq + 1; /* no journal file is needed */
 	h = head_of(s, true, &body);
 	r = checkpoint_save(s->disk, &h, &body);
 	buf_fini(&body);

@@ -228,7 +228,7 @@ static int read_entry(struct store *s, const struct known *k, struct buf *out)
 		return r;
 	out->n = 0;
 	got = disk_read(s->disk, f, k->pos, buf_grow(out, (size_t)k->n),
-			(size_t)k->n, false);
+			(size_t)k->n);
 	s->disk->ops->close(f);
 	if (got < 0)
 		return (int)got;
@@ -394,18 +394,18 @@ static void admit(struct store *s, struct log *l,
 	log_retain_messages(l);
 }
 
-int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
-		   int32_t partition, const struct log_settings *set,
-		   struct log **out)
+int store_log_open(struct store *s, const struct log_id *id,
+		   const struct log_settings *set, struct log **out)
 {
-	struct log *l = log_new(s, topic, topic_id, partition, set), *old;
+	struct log *l = log_new(s, id->topic, id->topic_id, id->partition, set);
+	struct log *old;
 	bool known;
 	int r;
 
 	*out = map_find(&s->by_dir, l->dir, strlen(l->dir));
 	if (*out) {
 		log_free(l);
-		if (!uuid_eq((*out)->topic_id, topic_id))
+		if (!uuid_eq((*out)->topic_id, id->topic_id))
 			return -EEXIST;
 		log_configure(*out, set);
 		return 0;
@@ -417,12 +417,12 @@ int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
 	r = take_known(s, str_of(l->dir), &old);
 	/* of some damaged logs not even the topic is known: it is this one */
 	known = !r && old &&
-		(uuid_eq(old->topic_id, topic_id) ||
+		(uuid_eq(old->topic_id, id->topic_id) ||
 		 (old->damaged && uuid_is_zero(old->topic_id)));
 	if (known) {
 		log_free(l);
 		l = old;
-		l->topic_id = topic_id;
+		l->topic_id = id->topic_id;
 	} else if (!r) {
 		if (old) {
 			r = put_aside(s, old);

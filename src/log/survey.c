@@ -165,7 +165,7 @@ int survey_metadata(struct work *w, struct uuid *id)
 	r = disk_open(d, path, DISK_READ, &f);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	got = disk_read(d, f, 0, text, sizeof(text) - 1, false);
+	got = disk_read(d, f, 0, text, sizeof(text) - 1);
 	d->ops->close(f);
 	if (got < 0)
 		return (int)got;

@@ -149,11 +149,11 @@ static void apply_one(struct member_node *n, bool tell)
 	else
 		coord_apply(n->coord, n->cluster, n->applied, e->command, &oe);
 	if (tell)
-		broker_applied(n->threads[0], n->applied, e->target,
-			       e->command,
-			       e->proposer == n->id ? e->cookie : 0,
-			       e->target == QUORUM_TO_CLUSTER ? &ce : NULL,
-			       e->target == QUORUM_TO_CLUSTER ? NULL : &oe);
+		broker_applied(n->threads[0], &(struct broker_entry){
+			n->applied, e->target, e->command,
+			e->proposer == n->id ? e->cookie : 0,
+			e->target == QUORUM_TO_CLUSTER ? &ce : NULL,
+			e->target == QUORUM_TO_CLUSTER ? NULL : &oe });
 	arena_fini(&a);
 }
 

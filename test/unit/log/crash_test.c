@@ -78,8 +78,9 @@ static void append(struct run *r, struct model *m)
 		k.sequence = m->sequence[which];
 	}
 	buf = bench_batch(bench_fill(k));
-	if (log_append(m->log, buf.p, buf.n, m->epoch, r->b.wall_ms, &out) ==
-	    K_NONE) {
+	if (log_append(m->log, &(struct log_offer){ buf.p, buf.n, m->epoch,
+						    r->b.wall_ms },
+		       &out) == K_NONE) {
 		ck_assert(!out.duplicate);
 		ck_assert_int_eq(batch_peek(buf.p, buf.n, &b), K_NONE);
 		push(&m->now, &m->n, &m->cap,
@@ -159,8 +160,8 @@ static void recreate(struct run *r, struct model *m)
 	m->promised = m->empty_at = 0;
 	m->epoch++;
 	m->whole = true;
-	if (store_log_open(r->b.store, str_of(m->name), (struct uuid){ { 7 } },
-			   0, &set, &m->log))
+	if (store_log_open(r->b.store, &(struct log_id){ str_of(m->name),
+				   { { 7 } }, 0 }, &set, &m->log))
 		r->dead = true;
 	else
 		take_sequences(m);
@@ -172,9 +173,9 @@ static int open_anew(struct run *r, struct model *m,
 {
 	int e;
 
-	while ((e = store_log_open(r->b.store, str_of(m->name),
-				   (struct uuid){ { 7 } }, 0, set,
-				   &m->log)) == -EAGAIN) {
+	while ((e = store_log_open(r->b.store, &(struct log_id){
+					   str_of(m->name), { { 7 } }, 0 },
+				   set, &m->log)) == -EAGAIN) {
 		store_turn_end(r->b.store, r->b.now_ms);
 		if (!bench_run_one(&r->b))
 			return -EIO; /* the journal has failed */
@@ -191,7 +192,8 @@ static bool fail_a_write(struct run *r, struct model *m)
 	enum kerr e;
 
 	disk_mem_fail_write(r->b.mem, 1);
-	e = log_append(m->log, buf.p, buf.n, m->epoch, r->b.wall_ms, &out);
+	e = log_append(m->log, &(struct log_offer){ buf.p, buf.n, m->epoch,
+						    r->b.wall_ms }, &out);
 	ck_assert_int_eq(batch_peek(buf.p, buf.n, &b), K_NONE);
 	push(&m->ever, &m->ever_n, &m->ever_cap,
 	     (struct mark){ b.base_offset, batch_next_offset(&b),
@@ -369,8 +371,10 @@ static void check_producers(struct run *r, struct model *m)
 			buf_put(&one, b.p, (size_t)b.size);
 			put_be64(one.p, 0);
 			put_be32(one.p + 12, UINT32_MAX);
-			ck_assert_int_eq(log_append(m->log, one.p, one.n, 9999,
-						    r->b.wall_ms, &out),
+			ck_assert_int_eq(log_append(m->log,
+					&(struct log_offer){ one.p, one.n, 9999,
+							     r->b.wall_ms },
+					&out),
 					 K_NONE);
 			ck_assert(out.duplicate);
 			ck_assert_int_eq(out.base_offset, was);
@@ -422,8 +426,9 @@ static bool begin(struct run *r)
 		struct model *m = &r->m[i];
 		struct log_settings set = settings_of(m);
 
-		if (store_log_open(r->b.store, str_of(m->name),
-				   (struct uuid){ { 7 } }, 0, &set, &m->log))
+		if (store_log_open(r->b.store, &(struct log_id){
+					   str_of(m->name), { { 7 } }, 0 },
+				   &set, &m->log))
 			return false;
 	}
 	return true;

@@ -390,8 +390,9 @@ TEST_TIMES(a_log_set_aside_is_kept_and_another_begins, DISK_MEM_CRASHES)
 	fail_a_write(l);
 	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
 	ck_assert_int_eq(aside("-damaged"), 1);
-	ck_assert_int_eq(store_log_open(b.store, STR("t"), log_topic_id(other),
-					0, &set, &l), -EAGAIN);
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), log_topic_id(other), 0 }, &set, &l),
+			 -EAGAIN);
 	bench_settle(&b);
 	l = bench_log(&b, "t", &set);
 	ck_assert_int_eq(log_end(l), 0);
