@@ -448,7 +448,7 @@ static int64_t shadow_size_of(struct disk *d, const char *path)
 
 /* ---- everything at once -------------------------------------------------- */
 
-struct walk {
+struct tour {
 	struct disk *d;
 	const char *path;
 	int rv;
@@ -470,7 +470,7 @@ static int sync_one(struct disk *d, const char *path)
 
 static void sync_entry(void *ctx, const char *name, bool is_dir)
 {
-	struct walk *w = ctx;
+	struct tour *w = ctx;
 	struct arena a = { 0 };
 	const char *path = arena_printf(&a, "%s%s%s", w->path,
 					*w->path ? "/" : "", name);
@@ -482,7 +482,7 @@ static void sync_entry(void *ctx, const char *name, bool is_dir)
 
 static int sync_tree(struct disk *d, const char *path)
 {
-	struct walk w = { d, path, 0 };
+	struct tour w = { d, path, 0 };
 	int rv = shadow_list(d, path, sync_entry, &w);
 
 	if (rv == 0)
