@@ -283,7 +283,7 @@ static void good_disk(struct faults *f, int a, int b)
 static void bad_disk(struct faults *f, enum fault_kind k)
 {
 	struct world_disk_faults d = { 0 };
-	int node = some_node(f);
+	int node = k == FAULT_LIE ? f->victim : some_node(f);
 
 	switch (k) {
 	case FAULT_SLOW_DISK:
@@ -296,7 +296,8 @@ static void bad_disk(struct faults *f, enum fault_kind k)
 	case FAULT_READ:
 		d.read_error = 1 + (int)below(f, 300);
 		break;
-	case FAULT_LIE:
+	case FAULT_LIE: /* what looks damaged may be given up */
+		world_damage(f->w, node);
 		d.read_flip = (int)below(f, 200);
 		d.read_stray = (int)below(f, 50);
 		break;
@@ -531,13 +532,18 @@ struct faults *faults_new(struct world *w, const struct faults_config *c)
 	f->last_us = 50000 + below(f, chance(f, 50) ? 1000000 : 5000000);
 	f->down_us = 10000 + below(f, chance(f, 50) ? 500000 : 5000000);
 	f->victim = 1 + (int)below(f, world_nodes(w));
+	if (world_nodes(w) < 3) { /* there is no other copy */
+		f->victim = 0;
+		f->kinds &= ~(1u << FAULT_ROT | 1u << FAULT_WIPE |
+			      1u << FAULT_LIE);
+	}
 	return f;
 }
 
 bool faults_lose_synced(const struct faults *f)
 {
-	return is_on(f, FAULT_ROT) || is_on(f, FAULT_WIPE) ||
-	       is_on(f, FAULT_WRITE);
+	return f->victim && (is_on(f, FAULT_ROT) || is_on(f, FAULT_WIPE) ||
+			     is_on(f, FAULT_WRITE) || is_on(f, FAULT_LIE));
 }
 
 bool faults_damage_reads(const struct faults *f)

@@ -33,7 +33,7 @@ enum fault_kind {
 	FAULT_READ,      /* -EIO now and then */
 	FAULT_LIE,       /* reads with flipped or strayed bytes */
 	FAULT_WRITE,     /* a write or a sync fails */
-	FAULT_DEAD_DISK, /* every call fails, until it is replaced in its place */
+	FAULT_DEAD_DISK, /* every call fails, until it is mended */
 	FAULT_SPACE,     /* full, and free again */
 	FAULT_CLOCK,     /* steps of the wall clock */
 	FAULT_ROT,       /* bits of files at rest, of the victim */

@@ -145,7 +145,7 @@ static void on_dialled(struct world *w, void *ctx, bool alive)
 	send_all(l);
 }
 
-/* A greeting waits for a node that stands still; nobody answers a closed way. */
+/* A greeting waits for a node that stands still; a closed way answers none. */
 static void dial(struct link *l)
 {
 	struct world *w = l->t->node->w;

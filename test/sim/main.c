@@ -5,7 +5,7 @@
  *
  *	raftmq-sim -s 17 -v             one seed, with its whole story
  *	raftmq-sim -s 1 -n 1000         seeds 1 to 1000
- *	raftmq-sim --hours 8            as long as that, from a seed by the clock
+ *	raftmq-sim --hours 8            so long, from a seed by the clock
  *
  * Exit status: 0, or 1 if any seed failed, or 2 if the command is wrong.
  */
@@ -323,7 +323,7 @@ static const char usage[] =
 	"      --seconds S      of the phase with faults (by the seed)\n"
 	"      --twice          each seed twice: the same must happen\n"
 	"      --history FILE   what clients saw, as text\n"
-	"  -v, --verbose        one seed, with its whole story, in this process\n"
+	"  -v, --verbose        one seed, in this process, with its story\n"
 	"  -q, --quiet\n";
 
 static uint32_t parse_kinds(const char *text)

@@ -93,10 +93,18 @@ int64_t node_ms(const struct node *n);
 int64_t node_us(const struct node *n, int64_t ms); /* the world's time of it */
 void node_set_time(struct sim_thread *t); /* before each call into it */
 void node_wake(struct sim_thread *t, int64_t at_us);
+/* So soon, at most; and that time. */
+void node_wake_soon(struct sim_thread *t, int64_t us);
+int64_t node_soon(struct node *n, int64_t us);
 void node_die(struct node *n, enum world_death how);
+/* From inside of it: it dies, and this does not return. */
+_Noreturn void node_leave(struct node *n, enum world_death how);
 /* An exit of a node: it may end here, and then this does not return. */
 void node_exit_point(struct node *n, bool disk);
 void node_lost(struct node *n, int peer); /* a connection to it broke */
+/* halt.c: begins a clean stop; and after each turn. */
+void node_close(struct node *n);
+void node_look_after_stop(struct sim_thread *t);
 bool node_listens(const struct node *n);
 void nodes_init(struct world *w);
 void nodes_fini(struct world *w);

@@ -17,8 +17,6 @@
 
 #define WALL_MS 1700000000000
 #define QUEUE_OF_QUORUM 0x71756f72u
-#define DRAIN_MS 3000
-#define HAND_OVER_MS 2000
 
 struct node *node_of(const struct world *w, int id)
 {
@@ -41,14 +39,14 @@ static int64_t wall(const struct node *n)
 	return WALL_MS + n->w->now_us / 1000 + n->wall_ms;
 }
 
-static int64_t little(struct node *n, int64_t us)
+int64_t node_soon(struct node *n, int64_t us)
 {
 	return n->w->now_us + 1 + world_below(n->w, us);
 }
 
 /* ---- dying --------------------------------------------------------------- */
 
-static _Noreturn void leave(struct node *n, enum world_death how)
+_Noreturn void node_leave(struct node *n, enum world_death how)
 {
 	n->w->death = how;
 	longjmp(n->w->left, 1);
@@ -64,7 +62,7 @@ void node_exit_point(struct node *n, bool disk)
 	n->w->counts.dooms++;
 	world_note(n->w, "node %d dies at %s", n->id,
 		   disk ? "a call of its disk" : "an exit");
-	leave(n, n->doom);
+	node_leave(n, n->doom);
 }
 
 void node_die(struct node *n, enum world_death how)
@@ -125,12 +123,10 @@ void node_wake(struct sim_thread *t, int64_t at_us)
 	plan(t->node->w, t->turn_us, t->node->id, TAG_TURN, turn, t);
 }
 
-static void wake_soon(struct sim_thread *t, int64_t us)
+void node_wake_soon(struct sim_thread *t, int64_t us)
 {
-	node_wake(t, little(t->node, us));
+	node_wake(t, node_soon(t->node, us));
 }
-
-static void look_after_stop(struct sim_thread *t);
 
 static void plan_next(struct sim_thread *t)
 {
@@ -141,7 +137,7 @@ static void plan_next(struct sim_thread *t)
 	if (t->index == 0 && n->quorum && t->broker)
 		due = min_of(due, quorum_next_tick(n->quorum));
 	if (!list_empty(&t->letters) || !list_empty(&t->answers))
-		wake_soon(t, 20);
+		node_wake_soon(t, 20);
 	else if (due < INT64_MAX)
 		node_wake(t, node_us(n, due));
 }
@@ -173,7 +169,7 @@ static void turn(struct world *w, void *ctx, bool alive)
 		quorum_turn_end(t->node->quorum);
 	watch_turn(w->watch, t);
 	plan_next(t);
-	look_after_stop(t);
+	node_look_after_stop(t);
 }
 
 /* ---- exits --------------------------------------------------------------- */
@@ -188,7 +184,7 @@ static void out_answer(void *ctx, struct request *rq)
 		return;
 	}
 	list_push(&home->answers, &rq->link);
-	wake_soon(home, 60);
+	node_wake_soon(home, 60);
 }
 
 static void out_tell(void *ctx, int thread, struct letter *l)
@@ -198,7 +194,7 @@ static void out_tell(void *ctx, int thread, struct letter *l)
 	node_exit_point(t->node, false);
 	assert(thread >= 0 && thread <= t->node->w->config.shards);
 	list_push(&to->letters, &l->link);
-	wake_soon(to, 60);
+	node_wake_soon(to, 60);
 }
 
 static void out_propose(void *ctx, int target, struct bytes command,
@@ -210,7 +206,7 @@ static void out_propose(void *ctx, int target, struct bytes command,
 	assert(t->index == 0);
 	quorum_propose(t->node->quorum, (enum quorum_target)target, command,
 		       cookie);
-	wake_soon(t, 10);
+	node_wake_soon(t, 10);
 }
 
 static void out_ask(void *ctx, struct ask *a)
@@ -236,7 +232,7 @@ static void job_done(struct world *w, void *ctx, bool alive)
 	t->node->jobs_out--;
 	node_set_time(t);
 	j->done(j);
-	wake_soon(t, 10);
+	node_wake_soon(t, 10);
 }
 
 static void job_run(struct world *w, void *ctx, bool alive)
@@ -323,8 +319,6 @@ static void on_restored(void *ctx)
 			quorum_coord(n->quorum));
 }
 
-static void close_node(struct node *n);
-
 static void on_role_changed(void *ctx, enum quorum_role role, int64_t term,
 			    int32_t leader)
 {
@@ -337,7 +331,7 @@ static void on_role_changed(void *ctx, enum quorum_role role, int64_t term,
 	broker_role_changed(n->threads[0].broker, role == QUORUM_LEADER, term,
 			    leader, old);
 	if (n->state == NODE_HANDING_OVER && leader >= 0 && leader != n->id)
-		close_node(n);
+		node_close(n);
 }
 
 static bool view_is_leader(void *ctx)
@@ -365,7 +359,7 @@ static void view_read(void *ctx, void (*done)(void *ctx, bool ok), void *arg)
 	struct node *n = ctx;
 
 	quorum_read(n->quorum, done, arg);
-	wake_soon(&n->threads[0], 10);
+	node_wake_soon(&n->threads[0], 10);
 }
 
 static int view_transfer(void *ctx, int32_t to)
@@ -405,7 +399,7 @@ static void on_refused(void *ctx, const char *why)
 
 	snprintf(n->words, sizeof(n->words), "%s", why);
 	world_note(n->w, "node %d is refused: %s", n->id, why);
-	close_node(n);
+	node_close(n);
 }
 
 static _Noreturn void cannot_start(struct node *n, const char *what, int error)
@@ -415,7 +409,7 @@ static _Noreturn void cannot_start(struct node *n, const char *what, int error)
 	if (!n->failed && !n->damaged)
 		world_violation(n->w, "node %d cannot start: %s", n->id,
 				n->words);
-	leave(n, DEATH_KILL);
+	node_leave(n, DEATH_KILL);
 }
 
 static int64_t number(const struct node *n, enum setting_id id)
@@ -503,7 +497,7 @@ static void start(struct world *w, void *ctx, bool alive)
 		open_thread(n, i);
 	watch_started(w->watch, n);
 	for (int i = 0; i <= w->config.shards; i++)
-		wake_soon(&n->threads[i], 100);
+		node_wake_soon(&n->threads[i], 100);
 }
 
 void world_start(struct world *w, int node)
@@ -515,397 +509,4 @@ void world_start(struct world *w, int node)
 	w->counts.starts++;
 	world_note(w, "node %d starts", node);
 	plan(w, w->now_us, node, TAG_START, start, n);
-}
-
-/* ---- a clean stop: drain, hand over, close ------------------------------- */
-
-static void close_node(struct node *n)
-{
-	if (n->state == NODE_CLOSING)
-		return;
-	n->state = NODE_CLOSING;
-	broker_stop(n->threads[0].broker);
-	net_close_conns(n);
-	for (int i = 1; i <= n->w->config.shards; i++) {
-		broker_stop(n->threads[i].broker);
-		n->threads[i].stopping = true;
-		wake_soon(&n->threads[i], 50);
-	}
-}
-
-static bool are_idle(const struct node *n)
-{
-	if (n->jobs_out || !list_empty(&n->threads[0].letters))
-		return false;
-	for (int i = 1; i <= n->w->config.shards; i++)
-		if (!list_empty(&n->threads[i].letters) ||
-		    !list_empty(&n->threads[i].answers) ||
-		    !broker_is_idle(n->threads[i].broker))
-			return false;
-	return true;
-}
-
-/* Of those whose thread has ended before. */
-static void drop_answers(struct sim_thread *t)
-{
-	struct list *l;
-
-	while ((l = list_pop(&t->answers)))
-		request_free(list_entry(l, struct request, link));
-}
-
-/* Thread 0 ends last and takes the process with it. */
-static void finish(struct world *w, void *ctx, bool alive)
-{
-	struct node *n = ctx;
-	int rc = 0;
-
-	if (!alive)
-		return;
-	if (!are_idle(n)) { /* the quorum went on meanwhile */
-		plan(w, w->now_us + 200, n->id, TAG_CLOSE, finish, n);
-		return;
-	}
-	for (int i = w->config.shards; i >= 0; i--) {
-		int r;
-
-		if (i == 0) {
-			net_close_links(n);
-			broker_stop(n->threads[0].broker);
-		}
-		r = broker_close(n->threads[i].broker);
-		n->threads[i].broker = NULL;
-		rc = rc < 0 ? rc : r;
-	}
-	if (rc < 0 && !n->failed)
-		world_violation(w, "node %d did not close: %s", n->id,
-				strerror(-rc));
-	quorum_close(n->quorum);
-	n->quorum = NULL;
-	for (int i = 0; i <= w->config.shards; i++)
-		drop_answers(&n->threads[i]);
-	if (estate_bytes(n->id) && !n->failed)
-		world_violation(w, "node %d stopped, and %zu bytes were not "
-				"freed", n->id, estate_bytes(n->id));
-	leave(n, DEATH_STOP);
-}
-
-static void look_after_stop(struct sim_thread *t)
-{
-	struct node *n = t->node;
-
-	if (n->state != NODE_CLOSING || t->idle || !are_idle(n)) {
-		if (n->state == NODE_CLOSING && !t->idle && t->index > 0)
-			wake_soon(t, 1000);
-		return;
-	}
-	for (int i = 0; i <= n->w->config.shards; i++)
-		n->threads[i].idle = true;
-	plan(n->w, n->w->now_us + 50, n->id, TAG_CLOSE, finish, n);
-}
-
-static void hand_over_late(struct world *w, void *ctx, bool alive)
-{
-	struct node *n = ctx;
-
-	(void)w;
-	if (alive && n->state == NODE_HANDING_OVER)
-		close_node(n);
-}
-
-static void on_drained(void *ctx)
-{
-	struct node *n = ctx;
-
-	if (n->state != NODE_DRAINING)
-		return;
-	n->state = NODE_HANDING_OVER;
-	if (quorum_role(n->quorum) != QUORUM_LEADER ||
-	    quorum_transfer(n->quorum, -1) < 0) {
-		close_node(n);
-		return;
-	}
-	wake_soon(&n->threads[0], 10);
-	plan(n->w, n->w->now_us + HAND_OVER_MS * 1000, n->id, TAG_CLOSE,
-	     hand_over_late, n);
-}
-
-static void begin_stop(struct world *w, void *ctx, bool alive)
-{
-	struct node *n = ctx;
-
-	(void)w;
-	if (!alive || n->state != NODE_UP)
-		return;
-	if (!n->ready) {
-		close_node(n);
-		return;
-	}
-	n->state = NODE_DRAINING;
-	node_set_time(&n->threads[0]);
-	broker_drain(n->threads[0].broker, node_ms(n) + DRAIN_MS, on_drained,
-		     n);
-	wake_soon(&n->threads[0], 10);
-}
-
-void world_end(struct world *w, int node, enum world_death how)
-{
-	struct node *n = node_of(w, node);
-
-	if (n->state == NODE_DOWN)
-		return;
-	if (how == DEATH_STOP) {
-		w->counts.stops++;
-		world_note(w, "node %d is told to stop", node);
-		plan(w, w->now_us, node, TAG_CLOSE, begin_stop, n);
-		return;
-	}
-	w->counts.kills += how == DEATH_KILL;
-	w->counts.power_cuts += how == DEATH_POWER;
-	node_die(n, how);
-}
-
-/* ---- what else happens to a node ----------------------------------------- */
-
-void world_doom(struct world *w, int node, enum world_death how, int64_t exits,
-		int64_t disk_calls)
-{
-	struct node *n = node_of(w, node);
-
-	n->doomed = true;
-	n->doom = how;
-	n->doom_exits = exits;
-	n->doom_calls = disk_calls;
-}
-
-static void go_on(void *ctx)
-{
-	struct node *n = ctx;
-
-	if (n->paused_until_us <= n->w->now_us)
-		release(n->w, n);
-}
-
-void world_pause(struct world *w, int node, int64_t us)
-{
-	struct node *n = node_of(w, node);
-
-	if (n->state == NODE_DOWN)
-		return;
-	w->counts.pauses++;
-	world_note(w, "node %d is stopped for %" PRId64 " us", node, us);
-	n->paused_until_us = max_of(n->paused_until_us, w->now_us + us);
-	world_at(w, n->paused_until_us, go_on, n);
-}
-
-void world_step_clock(struct world *w, int node, int64_t wall_ms)
-{
-	world_note(w, "node %d: wall clock %+" PRId64 " ms", node, wall_ms);
-	node_of(w, node)->wall_ms += wall_ms;
-}
-
-void world_damage(struct world *w, int node)
-{
-	node_of(w, node)->damaged = true;
-}
-
-static void lost(struct world *w, void *ctx, bool alive)
-{
-	struct node *n = w->running;
-	int peer = (int)(intptr_t)ctx;
-
-	if (!alive || !n->quorum || !n->threads[0].broker ||
-	    n->state == NODE_CLOSING)
-		return;
-	node_set_time(&n->threads[0]);
-	quorum_peer_lost(n->quorum, peer);
-	broker_peer_lost(n->threads[0].broker, peer);
-	wake_soon(&n->threads[0], 10);
-}
-
-void node_lost(struct node *n, int peer)
-{
-	plan(n->w, little(n, 500), n->id, TAG_LOST, lost,
-	     (void *)(intptr_t)peer);
-}
-
-bool node_listens(const struct node *n)
-{
-	return n->state != NODE_DOWN && n->state != NODE_CLOSING &&
-	       n->threads[0].broker;
-}
-
-void world_wipe(struct world *w, int node)
-{
-	struct node *n = node_of(w, node);
-
-	assert(n->state == NODE_DOWN);
-	world_note(w, "node %d: its disk is wiped", node);
-	disk_mem_free(n->mem);
-	n->mem = disk_mem_new(prng_next(&w->prng));
-	n->info.directory_id = prng_uuid(&w->prng);
-}
-
-/* ---- asking about them --------------------------------------------------- */
-
-int world_nodes(const struct world *w)
-{
-	return w->config.nodes;
-}
-
-bool world_is_up(const struct world *w, int node)
-{
-	return node_of(w, node)->state != NODE_DOWN;
-}
-
-bool world_is_damaged(const struct world *w, int node)
-{
-	return node_of(w, node)->damaged;
-}
-
-bool world_may_stay_down(const struct world *w, int node)
-{
-	const struct node *n = node_of(w, node);
-
-	return n->damaged && n->state == NODE_DOWN && *n->words;
-}
-
-bool world_is_ready(const struct world *w, int node)
-{
-	return node_of(w, node)->ready;
-}
-
-const char *world_last_words(const struct world *w, int node)
-{
-	const struct node *n = node_of(w, node);
-
-	return *n->words ? n->words : NULL;
-}
-
-struct disk_mem *world_disk(struct world *w, int node)
-{
-	return node_of(w, node)->mem;
-}
-
-const struct cluster *world_cluster(const struct world *w, int node)
-{
-	struct quorum *q = node_of(w, node)->quorum;
-
-	return q ? quorum_cluster(q) : NULL;
-}
-
-const struct coord *world_coord(const struct world *w, int node)
-{
-	struct quorum *q = node_of(w, node)->quorum;
-
-	return q ? quorum_coord(q) : NULL;
-}
-
-struct quorum *world_quorum(const struct world *w, int node)
-{
-	return node_of(w, node)->quorum;
-}
-
-struct broker *world_broker(const struct world *w, int node, int thread)
-{
-	return node_of(w, node)->threads[thread].broker;
-}
-
-int world_quorum_leader(const struct world *w)
-{
-	int64_t best = 0;
-	int leader = 0;
-
-	for (int i = 1; i <= w->config.nodes; i++) {
-		struct quorum *q = node_of(w, i)->quorum;
-
-		if (q && quorum_role(q) == QUORUM_LEADER &&
-		    quorum_term(q) > best) {
-			best = quorum_term(q);
-			leader = i;
-		}
-	}
-	return leader;
-}
-
-/* ---- making them --------------------------------------------------------- */
-
-static void set(struct node *n, const char *text)
-{
-	const char *is = strchr(text, '=');
-	const struct setting *found;
-
-	assert(is);
-	found = setting_find((struct str){ text, (int32_t)(is - text) });
-	assert(found);
-	n->settings.values[setting_id_of(found)] = is + 1;
-	n->settings.sources[setting_id_of(found)] = "flag";
-}
-
-static void prepare_settings(struct node *n)
-{
-	static char ids[WORLD_NODES_MAX][2] = { "1", "2", "3", "4", "5" };
-	static char peers[] = "1@peer1:7000,2@peer2:7000,3@peer3:7000,"
-			      "4@peer4:7000,5@peer5:7000";
-	static char peers_of[WORLD_NODES_MAX + 1][sizeof(peers)];
-	int all = n->w->config.nodes;
-
-	memcpy(peers_of[all], peers, (size_t)(13 * all - 1));
-	node_settings_preset(&n->settings);
-	n->settings.values[SETTING_NODE_ID] = ids[n->id - 1];
-	n->settings.values[SETTING_PEERS] = peers_of[all];
-	for (const char *const *s = n->w->config.settings; s && *s; s++)
-		set(n, *s);
-}
-
-static void prepare(struct node *n)
-{
-	struct world *w = n->w;
-
-	n->clock_ms = 1000000 * n->id + world_below(w, 1000);
-	n->wall_ms = world_below(w, 50);
-	n->mem = disk_mem_new(prng_next(&w->prng));
-	n->disk = faulty_new(n);
-	n->listener = (struct listener_info){ (char *)"PLAINTEXT",
-					      (char *)"node", 9000 + n->id };
-	prepare_settings(n);
-	n->info = (struct node_info){
-		.id = n->id, .shards = w->config.shards,
-		.directory_id = prng_uuid(&w->prng),
-		.listeners = &n->listener, .listeners_n = 1,
-		.peer_host = "peer", .peer_port = 7000 + n->id,
-		.settings = &n->settings, .version = "sim",
-		.disk = faulty_disk(n->disk) };
-	list_init(&n->links);
-	for (int i = 0; i < SIM_THREADS; i++) {
-		struct sim_thread *t = &n->threads[i];
-
-		*t = (struct sim_thread){ .node = n, .index = i };
-		list_init(&t->letters);
-		list_init(&t->answers);
-	}
-}
-
-void nodes_init(struct world *w)
-{
-	for (int i = 0; i < w->config.nodes; i++) {
-		struct node *n = &w->nodes[i];
-
-		n->w = w;
-		n->id = i + 1;
-		n->life = 1;
-		prepare(n);
-	}
-}
-
-void nodes_fini(struct world *w)
-{
-	for (int i = 1; i <= w->config.nodes; i++) {
-		struct node *n = node_of(w, i);
-
-		node_die(n, DEATH_KILL);
-		mem_free(n->held);
-		faulty_free(n->disk);
-		disk_mem_free(n->mem);
-	}
 }

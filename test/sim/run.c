@@ -170,9 +170,8 @@ static void stuck(struct run *r, const char *phase)
 	if (world_verdict(r->w))
 		return;
 	world_dump(r->w, &b);
-	world_violation(r->w, "stuck: %s: %s\n%.*s", phase,
-			actors_waiting(r->actors), (int)min_of(b.n, (size_t)700),
-			buf_c(&b));
+	world_violation(r->w, "stuck: %s: %s\n%.700s", phase,
+			actors_waiting(r->actors), buf_c(&b));
 	buf_fini(&b);
 }
 

@@ -243,8 +243,9 @@ static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 		if (m == n || m->state == NODE_DOWN || !t->broker ||
 		    !t->broker->copy)
 			continue;
-		other = hosted_find(t->broker, (struct partition_id){
-						       h->topic->id, h->index });
+		other = hosted_find(t->broker,
+				    (struct partition_id){ h->topic->id,
+							   h->index });
 		if (other && other->replica && other->log &&
 		    !log_error(other->log) && !m->damaged &&
 		    log_end(other->log) < r->high_watermark)
@@ -266,8 +267,8 @@ static void check_leader(struct watch *x, struct node *n, struct hosted *h,
 	if (known == n->id)
 		return;
 	if (known)
-		world_violation(x->w, "%s-%d: nodes %d and %d both lead in epoch"
-				" %d", NAME(h), (int)known, n->id,
+		world_violation(x->w, "%s-%d: nodes %d and %d both lead in "
+				"epoch %d", NAME(h), (int)known, n->id,
 				r->leader_epoch);
 	x->w->counts.epochs++;
 	owner = estate_enter(0);
@@ -275,9 +276,9 @@ static void check_leader(struct watch *x, struct node *n, struct hosted *h,
 	estate_enter(owner);
 	if (r->leader_epoch > c->epoch && !c->loose &&
 	    log_end(h->log) < c->committed)
-		world_violation(x->w, "%s-%d: node %d begins to lead in epoch %d"
-				" with a log that ends at %" PRId64 "; up to %"
-				PRId64 " was committed", NAME(h), n->id,
+		world_violation(x->w, "%s-%d: node %d begins to lead in epoch "
+				"%d with a log that ends at %" PRId64 "; up to "
+				"%" PRId64 " was committed", NAME(h), n->id,
 				r->leader_epoch, log_end(h->log), c->committed);
 	c->epoch = max_of(c->epoch, r->leader_epoch);
 }

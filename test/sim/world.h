@@ -37,7 +37,7 @@ struct world_config {
 	const char *const *settings;
 	bool loud;   /* trace lines of the nodes to stderr */
 	void *ctx;
-	void (*on_power)(void *ctx); /* a node is about to lose power; or NULL */
+	void (*on_power)(void *ctx); /* before a node loses power; or NULL */
 };
 
 /* Faults of the whole network; per cent unless said otherwise. */
