@@ -144,6 +144,7 @@ struct node_info { /* same for all threads, constant after start */
 	int32_t id;
 	struct uuid incarnation;
 	struct uuid directory_id;
+	bool blind; /* store_recovery's: of what the disk had promised */
 	int shards;
 	const struct listener_info *listeners;
 	int listeners_n;
@@ -221,11 +222,15 @@ void broker_turn_end(struct broker *b);
 bool broker_lease_ok(const struct broker *b, int64_t now_ms);
 
 /* Thread 0 only, called by the host's quorum hooks: */
-struct quorum_applied;
-void broker_applied(struct broker *b, int64_t index, int target,
-		    struct bytes command, uint64_t cookie,
-		    const struct cluster_effects *ce,
-		    const struct coord_effects *oe);
+struct broker_entry { /* of the agreed log, as it was applied */
+	int64_t index;
+	int target; /* QUORUM_TO_* */
+	struct bytes command;
+	uint64_t cookie; /* 0: somebody else's */
+	const struct cluster_effects *cluster; /* NULL: of the other target */
+	const struct coord_effects *coord;
+};
+void broker_applied(struct broker *b, const struct broker_entry *e);
 void broker_dropped(struct broker *b, uint64_t cookie, bool may_still_commit);
 void broker_restored(struct broker *b, const struct cluster *cluster,
 		     const struct coord *coord);

@@ -85,6 +85,8 @@ struct cluster {
 };
 
 /* The behaviour versions that this program can play (src/cluster/level.c). */
+/* A registration's previous epoch: its disk's own records are gone. */
+#define BROKER_EPOCH_BLIND (-2)
 enum { CLUSTER_LEVEL_MIN = 1, CLUSTER_LEVEL_MAX = 1 };
 
 struct cluster *cluster_new(void);

@@ -74,6 +74,7 @@ struct store_config {
  */
 struct store_recovery { /* for the log line and the tests */
 	bool clean;
+	bool blind; /* the checkpoint was lost: what was promised is unknown */
 	int64_t logs, logs_scanned, bytes_scanned, batches_replayed,
 		bytes_truncated, logs_damaged;
 };
@@ -107,17 +108,22 @@ int64_t store_unsynced_bytes(const struct store *s);
  * Finds or creates the log of a partition. A directory of the same name with
  * another topic id is moved aside (NAME.ID-stray), never deleted.
  */
-int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
-		   int32_t partition, const struct log_settings *set,
-		   struct log **out) must_use;
+struct log_id {
+	struct str topic; /* a loan for the call */
+	struct uuid topic_id;
+	int32_t partition;
+};
+int store_log_open(struct store *s, const struct log_id *id,
+		   const struct log_settings *set, struct log **out) must_use;
 /* The directory is renamed now (NAME.ID-delete) and unlinked by a job after
  * file_delete_delay_ms; slices in use stay readable. */
 void store_log_delete(struct store *s, struct log *l);
 /*
  * For a log that is offline, once others have all that it had: the directory
  * is renamed (NAME.ID-damaged) and kept, l is gone as after a deletion, and
- * the next store_log_open begins anew. Blocks for a sync of the directory. An
- * error: it could not be renamed, and l is still there.
+ * the next store_log_open begins anew, or is -EAGAIN until the journal knows of
+ * it. Blocks for a sync of the directory. An error: it could not be renamed,
+ * and l is still there.
  */
 int store_log_set_aside(struct store *s, struct log *l) must_use;
 /* The journal's error: no log of this store takes anything durable. 0: fine */
@@ -168,8 +174,14 @@ struct log_append {
  * K_INVALID_PRODUCER_EPOCH, K_UNKNOWN_PRODUCER_ID,
  * K_KAFKA_STORAGE_ERROR (nothing written; log offline unless -ENOSPC), ...
  */
-enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
-		     int64_t wall_ms, struct log_append *out);
+struct log_offer {
+	uint8_t *p;
+	size_t n;
+	int32_t leader_epoch;
+	int64_t wall_ms;
+};
+enum kerr log_append(struct log *l, const struct log_offer *offer,
+		     struct log_append *out);
 /* Follower's append of the leader's bytes: whole batches from log_end on, a
  * cut batch at the end is ignored. CRC is checked again. 0 or -errno;
  * -EBADMSG: damaged or out of place, nothing of the bad batch written. */

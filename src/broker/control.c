@@ -263,22 +263,19 @@ static bool is_founded_by(const struct cluster_effects *e)
 	return false;
 }
 
-void broker_applied(struct broker *b, int64_t index, int target,
-		    struct bytes command, uint64_t cookie,
-		    const struct cluster_effects *ce,
-		    const struct coord_effects *oe)
+void broker_applied(struct broker *b, const struct broker_entry *e)
 {
-	if (target == QUORUM_TO_CLUSTER) {
-		relay_command(b, index, command);
+	if (e->target == QUORUM_TO_CLUSTER) {
+		relay_command(b, e->index, e->command);
 		membership_applied(b);
 		forward_caught_up(b);
-		if (is_founded_by(ce)) /* only now can anyone register */
+		if (is_founded_by(e->cluster)) /* only now can one register */
 			membership_poke(b);
 	} else {
-		coordinator_applied(b, oe);
+		coordinator_applied(b, e->coord);
 	}
-	if (cookie)
-		proposals_applied(b, cookie, ce, oe);
+	if (e->cookie)
+		proposals_applied(b, e->cookie, e->cluster, e->coord);
 }
 
 void broker_dropped(struct broker *b, uint64_t cookie, bool may_still_commit)

@@ -5,7 +5,10 @@
  * read to the end, and by asking say how far they are (KIP-101, 320, 595).
  *
  * 1. A consumer sees nothing at or above the high watermark.
- * 2. What another broker says of its progress reaches the replica once per
+ * 2. A process that came back believes at first that it leads what its
+ *    predecessor led. Its log may lack what that one had: before it holds a
+ *    lease, followers hear nothing from it, least of all where to cut.
+ * 3. What another broker says of its progress reaches the replica once per
  *    change.
  */
 #include "feed_read.h"
@@ -113,6 +116,8 @@ static enum feed_found read_follower(struct broker *b, struct feed_part *p,
 	struct hosted *h = s->hosted;
 	enum kerr error = replica_check_leader(h->replica, s->current_epoch);
 
+	if (!error && !broker_has_lease(b))
+		error = K_NOT_LEADER_OR_FOLLOWER;
 	if (!error && s->progress)
 		error = note_progress(b, p, s, r);
 	if (error) {

@@ -423,6 +423,8 @@ struct membership *membership_new(struct broker *b)
 	m->epoch = -1;
 	m->refused_since_ms = -1;
 	m->previous = membership_take_mark(b);
+	if (b->node->blind)
+		m->previous = BROKER_EPOCH_BLIND;
 	m->interval_ms = broker_number(b,
 				SETTING_BROKER_HEARTBEAT_INTERVAL_MS);
 	m->session_ms = broker_number(b, SETTING_BROKER_SESSION_TIMEOUT_MS);

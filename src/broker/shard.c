@@ -149,7 +149,7 @@ static struct hosted_topic *get_topic(struct broker *b, const struct topic *t)
 /* No space, no file descriptors, a bad moment: it is tried again. */
 static void open_later(struct broker *b, struct hosted *h, int error)
 {
-	if (error != h->open_error)
+	if (error != h->open_error && error != -EAGAIN)
 		trace_error("broker", "partition is offline",
 			    "topic=%s partition=%d error=\"%s\"",
 			    h->topic->name, h->index, strerror(-error));
@@ -160,8 +160,8 @@ static void open_later(struct broker *b, struct hosted *h, int error)
 static bool open_log(struct broker *b, struct hosted *h)
 {
 	struct hosted_topic *t = h->topic;
-	int rc = store_log_open(b->shard->store, str_of(t->name), t->id,
-				h->index, &t->set, &h->log);
+	struct log_id id = { str_of(t->name), t->id, h->index };
+	int rc = store_log_open(b->shard->store, &id, &t->set, &h->log);
 
 	if (rc < 0) {
 		h->log = NULL;

@@ -242,7 +242,8 @@ static const struct topic_rules *rules_once(const struct change *x,
 
 /*
  * With durability=disk all that a replica acknowledged is on its disk, and an
- * unclean stop takes nothing from it; another directory takes everything.
+ * unclean stop takes nothing from it; another directory takes everything. Who
+ * lost track comes back as the last known leader, if nobody better is there.
  */
 static void without_one(struct change *x, struct partition *p,
 			const struct topic_rules *rules, int32_t broker,
@@ -250,7 +251,8 @@ static void without_one(struct change *x, struct partition *p,
 {
 	struct isr_change how = { .how = ELECT_ONLINE, .lost = -1 };
 
-	if (loss == LOST_ALL || (loss == LOST_CACHE && !rules->durable))
+	if (loss == LOST_ALL || loss == LOST_TRACK ||
+	    (loss == LOST_CACHE && !rules->durable))
 		how.lost = broker;
 	how.lost_for_ever = loss == LOST_ALL;
 	partition_without(x, p, rules, broker, &how);

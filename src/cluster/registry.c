@@ -103,7 +103,8 @@ static void replace(struct change *x, struct broker_info *b,
 	enum loss loss = LOST_NOTHING;
 
 	if (b->epoch >= 0 && b->epoch != m->previous_epoch)
-		loss = LOST_CACHE;
+		loss = m->previous_epoch == BROKER_EPOCH_BLIND ? LOST_TRACK :
+								 LOST_CACHE;
 	if (b->epoch >= 0 && !uuid_eq(b->directory, m->directory))
 		loss = LOST_ALL;
 	fence(x, b, loss);

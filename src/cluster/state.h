@@ -121,6 +121,7 @@ bool partition_settle(struct change *x, struct partition *p,
 enum loss { /* what a broker lost since it was last in sync */
 	LOST_NOTHING,
 	LOST_CACHE, /* it stopped uncleanly: what was not on disk (KIP-966) */
+	LOST_TRACK, /* of what it had: perhaps nothing, perhaps the end */
 	LOST_ALL,   /* it has another data directory */
 };
 /* Removes a broker from all ISRs; its leaderships move. What it lost, it is

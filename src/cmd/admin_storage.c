@@ -71,6 +71,22 @@ static int no_dots(const struct dirent *e)
 	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 }
 
+/* What raftmqd has renamed, and does not use. */
+static bool is_aside(const char *name)
+{
+	static const char *const ends[] = { "-damaged", "-stray", "-delete" };
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < countof(ends); i++) {
+		size_t k = strlen(ends[i]);
+
+		if (n > k && strcmp(name + n - k, ends[i]) == 0 &&
+		    strchr(name, '.'))
+			return true;
+	}
+	return false;
+}
+
 /* Depth 2: DATA/log/TOPIC-P; a directory of another kind holds no segments. */
 static void add_directory(struct storage *s, const char *path, int depth)
 {
@@ -86,7 +102,8 @@ static void add_directory(struct storage *s, const char *path, int depth)
 		if (len < (int)sizeof(child) && stat(child, &st) == 0) {
 			if (S_ISREG(st.st_mode) && is_segment(names[i]->d_name))
 				add_file(s, child);
-			else if (S_ISDIR(st.st_mode) && depth > 0)
+			else if (S_ISDIR(st.st_mode) && depth > 0 &&
+				 !is_aside(names[i]->d_name))
 				add_directory(s, child, depth - 1);
 		}
 		free(names[i]);
@@ -454,8 +471,9 @@ static void repair_one(struct admin *a, struct section *s,
 	if (!f->torn) {
 		admin_fail(a, EXIT_FAILED, "DAMAGED",
 			   "%s: %s at byte %zu, and whole batches behind it: "
-			   "not what a crash leaves. Remove the directory of "
-			   "the partition; it is copied from another replica",
+			   "not what a crash leaves. Start the node: it "
+			   "fetches the partition from another replica, if "
+			   "there is one",
 			   f->path, f->flaw, f->good);
 		return;
 	}

@@ -272,9 +272,10 @@ static int open_directory(struct node *n)
 		trace_info("node", "recovered after a crash",
 			   "logs=%" PRId64 " scanned=%" PRId64
 			   " bytes=%" PRId64 " replayed=%" PRId64
-			   " truncated=%" PRId64, r.logs, r.logs_scanned,
-			   r.bytes_scanned, r.batches_replayed,
-			   r.bytes_truncated);
+			   " truncated=%" PRId64 " damaged=%" PRId64, r.logs,
+			   r.logs_scanned, r.bytes_scanned, r.batches_replayed,
+			   r.bytes_truncated, r.logs_damaged);
+	n->blind = r.blind;
 	return 0;
 }
 
@@ -329,6 +330,7 @@ static void prepare_info(struct node *n)
 		.id = p->id,
 		.incarnation = clock_uuid(),
 		.directory_id = n->dir.directory,
+		.blind = n->blind,
 		.shards = p->shards,
 		.listeners_n = p->listeners_n,
 		.peer_host = p->peer_advertised.host,

@@ -36,6 +36,7 @@ struct node {
 	struct arena arena; /* of the start's messages and info's texts */
 	struct datadir dir;
 	struct disk *disk;
+	bool blind; /* what the disk had promised is not known */
 	struct pool pool;
 	struct node_info info;
 	struct thread *threads; /* plan->shards + 1 */

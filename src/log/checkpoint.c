@@ -175,6 +175,7 @@ static void put_head(uint8_t p[HEAD], const struct checkpoint_head *h)
 	put_be32(p + 32, h->clean);
 	put_be64(p + 36, (uint64_t)h->bytes);
 	put_be64(p + 44, h->number);
+	put_be64(p + 52, h->names);
 	put_be32(p + 60, crc32c(0, p, 60));
 }
 
@@ -190,6 +191,7 @@ static bool get_head(const uint8_t p[HEAD], struct checkpoint_head *h)
 	h->clean = get_be32(p + 32);
 	h->bytes = (int64_t)get_be64(p + 36);
 	h->number = get_be64(p + 44);
+	h->names = get_be64(p + 52);
 	return h->bytes >= 0;
 }
 
@@ -229,7 +231,7 @@ static int load(struct disk *d, struct file *f, struct checkpoint_head *h,
 
 	if (size < 0)
 		return (int)size;
-	got = disk_read(d, f, 0, head, HEAD, false);
+	got = disk_read(d, f, 0, head, HEAD);
 	if (got < 0)
 		return (int)got;
 	if (got < HEAD || !get_head(head, h) || size != HEAD + h->bytes)
@@ -237,7 +239,7 @@ static int load(struct disk *d, struct file *f, struct checkpoint_head *h,
 	if (!body)
 		return 0;
 	got = disk_read(d, f, HEAD, buf_grow(body, (size_t)h->bytes),
-			(size_t)h->bytes, false);
+			(size_t)h->bytes);
 	if (got < 0)
 		return (int)got;
 	return got == h->bytes ? 0 : -EBADMSG;
@@ -331,6 +333,7 @@ static struct checkpoint_head head_of(const struct store *s, bool clean,
 		.shard = s->c.shard,
 		.shards = s->c.shards,
 		.number = s->checkpoint,
+		.names = s->next_name,
 		.journal_seq = s->cycle_seq,
 		.clean = clean,
 		.bytes = (int64_t)body->n,
@@ -377,7 +380,7 @@ int checkpoint_write_clean(struct store *s)
 	int r;
 
 	put_all(s, &body);
-	s->cycle_seq = s->journal.seq + 1; /* nothing of the journal is needed */
+	s->cycle_seq = s->journal.seq + 1; /* no journal file is needed */
 	h = head_of(s, true, &body);
 	r = checkpoint_save(s->disk, &h, &body);
 	buf_fini(&body);

@@ -60,7 +60,7 @@ int cut_note_load(struct disk *d, const char *dir, uint64_t life,
 	r = disk_open(d, path, DISK_READ, &f);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	got = disk_read(d, f, 0, p, sizeof(p), false);
+	got = disk_read(d, f, 0, p, sizeof(p));
 	d->ops->close(f);
 	if (got < 0)
 		return (int)got;

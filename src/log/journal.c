@@ -173,7 +173,8 @@ void journal_lower(struct store *s, struct log *l, int64_t offset)
 	for (int i = 0; i < 2; i++) {
 		struct frame *f = &s->journal.frame[i];
 
-		if (l->frame_slot[i] >= 0 && f->v[l->frame_slot[i]].end > offset)
+		if (l->frame_slot[i] >= 0 &&
+		    f->v[l->frame_slot[i]].end > offset)
 			f->v[l->frame_slot[i]].end = offset;
 	}
 }

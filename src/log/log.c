@@ -395,8 +395,8 @@ static enum kerr check_batch(const struct log *l, const uint8_t *p, size_t n,
 	return K_NONE;
 }
 
-static enum kerr check_append(const struct log *l, const uint8_t *p, size_t n,
-			      int64_t wall_ms, struct batch *b,
+static enum kerr check_append(const struct log *l,
+			      const struct log_offer *o, struct batch *b,
 			      const char **why)
 {
 	enum kerr e;
@@ -409,16 +409,16 @@ static enum kerr check_append(const struct log *l, const uint8_t *p, size_t n,
 		*why = "the journal takes nothing at the moment";
 		return K_KAFKA_STORAGE_ERROR;
 	}
-	e = check_batch(l, p, n, b, why);
+	e = check_batch(l, o->p, o->n, b, why);
 	if (e == K_NONE)
-		e = check_times(l, b, wall_ms, why);
+		e = check_times(l, b, o->wall_ms, why);
 	if (e == K_NONE && l->set.compact)
 		e = check_keys(b, why);
 	return e;
 }
 
-enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
-		     int64_t wall_ms, struct log_append *out)
+enum kerr log_append(struct log *l, const struct log_offer *offer,
+		     struct log_append *out)
 {
 	const struct producer_batch *dup;
 	struct batch b;
@@ -426,7 +426,7 @@ enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
 	int error;
 
 	*out = (struct log_append){ -1, -1, -1, false, NULL };
-	e = check_append(l, p, n, wall_ms, &b, &out->why);
+	e = check_append(l, offer, &b, &out->why);
 	if (e == K_NONE)
 		e = producers_check(&l->producers, &b, &dup, &out->why);
 	if (e != K_NONE)
@@ -439,15 +439,15 @@ enum kerr log_append(struct log *l, uint8_t *p, size_t n, int32_t leader_epoch,
 		out->duplicate = true;
 		return K_NONE;
 	}
-	l->store->wall_ms = wall_ms;
-	batch_stamp(p, l->end, leader_epoch);
+	l->store->wall_ms = offer->wall_ms;
+	batch_stamp(offer->p, l->end, offer->leader_epoch);
 	if (l->set.log_append_time) {
-		batch_stamp_append_time(p, wall_ms);
-		out->append_time_ms = wall_ms;
+		batch_stamp_append_time(offer->p, offer->wall_ms);
+		out->append_time_ms = offer->wall_ms;
 	}
-	e = batch_peek(p, n, &b);
+	e = batch_peek(offer->p, offer->n, &b);
 	assert(e == K_NONE);
-	error = write_or_fail(l, p, n, &b);
+	error = write_or_fail(l, offer->p, offer->n, &b);
 	if (error) {
 		out->append_time_ms = -1;
 		out->why = strerror(-error);
@@ -487,8 +487,9 @@ static size_t fitting(const struct log *l, const uint8_t *p, size_t n,
 
 		if (e == K_NONE && b.size > 0 && (size_t)b.size > n - at)
 			break; /* cut by the leader */
-		if (e != K_NONE || !batch_crc_ok(&b) || b.last_offset_delta < 0 ||
-		    !in_place(l, &b, end) || b.leader_epoch < epoch) {
+		if (e != K_NONE || !batch_crc_ok(&b) ||
+		    b.last_offset_delta < 0 || !in_place(l, &b, end) ||
+		    b.leader_epoch < epoch) {
 			*error = -EBADMSG;
 			break;
 		}

@@ -384,7 +384,8 @@ struct store {
 	struct list jobs;  /* in the pool */
 	struct list failed; /* logs whose on_offline is owed */
 	struct list doomed; /* directories to unlink later */
-	struct map buried; /* deleted logs that a checkpoint still vouches for */
+	struct map buried; /* deleted, but a checkpoint still vouches for it */
+	struct map ended; /* set aside -> the journal's frame that says so */
 	int32_t open_n;
 	int64_t dirty_bytes;
 	int64_t now_ms, wall_ms;
@@ -399,7 +400,7 @@ struct store {
 	/* the checkpoint cycle, flush.c */
 	enum { CYCLE_IDLE, CYCLE_SYNC, CYCLE_WRITE } cycle;
 	int64_t cycle_ms;       /* when the last one began */
-	uint64_t cycle_seq;     /* journal file that will be the oldest needed */
+	uint64_t cycle_seq;     /* will be the oldest journal file needed */
 	struct store_job *taken; /* a checkpoint that waits for the journal */
 	uint64_t taken_frame;
 	struct list todo;       /* segments the cycle has yet to sync */
@@ -441,6 +442,7 @@ void store_checkpoint_written(struct store *s);
 
 struct checkpoint_head {
 	uint64_t life, number, journal_seq;
+	uint64_t names; /* store.next_name: what was renamed before */
 	int64_t bytes; /* of the entries behind it */
 	int shard, shards;
 	bool clean;
@@ -478,9 +480,9 @@ static inline int disk_open(struct disk *d, const char *path, int flags,
 	return d->ops->open(d, path, flags, out);
 }
 static inline int64_t disk_read(struct disk *d, struct file *f, int64_t pos,
-				void *p, size_t n, bool nowait)
+				void *p, size_t n)
 {
-	return d->ops->read(f, pos, p, n, nowait);
+	return d->ops->read(f, pos, p, n, false);
 }
 static inline int disk_write(struct disk *d, struct file *f, int64_t pos,
 			     const void *p, size_t n)

@@ -180,7 +180,7 @@ static int warm_range(struct warm_job *w)
 	int64_t got = 1;
 
 	for (int64_t at = w->from; at < w->to && got > 0; at += got)
-		got = disk_read(w->copy.disk, w->file, at, p, 64 << 10, false);
+		got = disk_read(w->copy.disk, w->file, at, p, 64 << 10);
 	mem_free(p);
 	return got < 0 ? (int)got : 0;
 }
@@ -378,6 +378,6 @@ int64_t log_slice_read(const struct log_slice *s, int64_t from, void *p,
 		return 0;
 	if ((int64_t)n > s->n - from)
 		n = (size_t)(s->n - from);
-	return disk_read(s->segment->disk, s->file, s->pos + from, p, n,
-			 nowait);
+	return s->segment->disk->ops->read(s->file, s->pos + from, p, n,
+					   nowait);
 }

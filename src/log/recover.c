@@ -68,7 +68,7 @@ static int find_life(struct past *p)
 }
 
 static int take_entries(struct past *p, const struct buf *body,
-			uint64_t number, int shard)
+			const struct checkpoint_head *h, int shard)
 {
 	struct reader r = reader_of(body->p, body->n);
 	struct bytes entry;
@@ -82,7 +82,8 @@ static int take_entries(struct past *p, const struct buf *body,
 			map_put_str(&p->entries, name, k);
 		}
 		k->entry = entry;
-		k->checkpoint = number;
+		k->checkpoint = h->number;
+		k->names = h->names;
 	}
 	if (!r.bad)
 		return 0;
@@ -103,7 +104,7 @@ static int load_shard(struct past *p, int shard, struct checkpoint_head *h,
 		/* Written aside and renamed: a crash does not explain it. */
 		trace_error("log", "a checkpoint is damaged", "shard=%d",
 			    shard);
-	return r ? r : take_entries(p, body, h->number, shard);
+	return r ? r : take_entries(p, body, h, shard);
 }
 
 static int gather(struct past *p)
@@ -168,6 +169,7 @@ static void note_moved(struct walk *w, const char *name)
 {
 	char life[32];
 	const char *dot[2] = { NULL, NULL };
+	uint64_t *n;
 
 	for (const char *p = name; *p; p++)
 		if (*p == '.') {
@@ -175,29 +177,36 @@ static void note_moved(struct walk *w, const char *name)
 			dot[1] = p;
 		}
 	snprintf(life, sizeof(life), ".%" PRIx64 ".", w->past->life);
-	if (dot[0] && strncmp(dot[0], life, strlen(life)) == 0)
-		map_put(&w->moved, name, (size_t)(dot[0] - name), w);
+	if (!dot[0] || strncmp(dot[0], life, strlen(life)) != 0)
+		return;
+	n = map_find(&w->moved, name, (size_t)(dot[0] - name));
+	if (!n) {
+		n = mem_zalloc(sizeof(*n));
+		map_put(&w->moved, name, (size_t)(dot[0] - name), n);
+	}
+	*n = max_of(*n, (uint64_t)strtoull(dot[1] + 1, NULL, 16) + 1);
 }
 
 /*
- * Its files, if it had any, are aside on purpose. Where it promised something
- * the journal says so before it speaks of another log of that name.
+ * Its files, if it had any, are aside on purpose, since that checkpoint. Where
+ * it promised something the journal says so before it speaks of another log of
+ * that name.
  */
 static bool was_moved(struct walk *w, const struct known_log *k)
 {
 	struct log *l = checkpoint_read_log(w->repair->store, k->entry);
 	char id[UUID_TEXT_MAX], name[LOG_PATH_MAX];
-	bool moved = false;
+	const uint64_t *n = NULL;
 
 	if (l && l->end > 0) {
 		uuid_text(l->topic_id, id);
 		snprintf(name, sizeof(name), "%.*s.%s", LOG_NAME_KEEP, l->dir,
 			 id);
-		moved = map_find(&w->moved, name, strlen(name)) != NULL;
+		n = map_find(&w->moved, name, strlen(name));
 	}
 	if (l)
 		log_free(l);
-	return moved;
+	return n && *n > k->names;
 }
 
 /* After a clean stop: one look at each file's length. */
@@ -338,6 +347,8 @@ static int walk_logs(struct past *p, const struct replay *replay,
 	if (!w.error)
 		w.error = sync_repaired(p->disk, &repair);
 	map_fini(&w.seen);
+	for (struct map_iter i = map_first(&w.moved); i.at; map_next(&i))
+		mem_free(i.value);
 	map_fini(&w.moved);
 	map_fini(&repair.files);
 	map_fini(&repair.dirs);
@@ -404,6 +415,7 @@ static int recover(struct past *p, struct replay *replay, int64_t wall_ms,
 		r = gather(p);
 	if (r)
 		return r;
+	out->blind = p->blind;
 	out->clean = was_clean(p);
 	for (int i = 1; i <= p->shards && !r && !out->clean; i++)
 		r = replay_read(replay, i, p->life, p->start_seq[i]);

@@ -164,7 +164,7 @@ static bool learn(struct replay *r, struct tape *t, struct reader *p,
 
 static int read_at(struct tape *t, int64_t pos, void *p, size_t n)
 {
-	int64_t got = disk_read(t->disk, t->file, pos, p, n, false);
+	int64_t got = disk_read(t->disk, t->file, pos, p, n);
 
 	if (got < 0)
 		return (int)got;
@@ -225,8 +225,10 @@ static int look_behind(struct tape *t, int64_t pos, uint64_t expected)
 	if (r <= 0)
 		return r;
 	trace_error("log", "the journal is damaged",
-		    "shard=%d file=%" PRIu64 " frame=%" PRIu64, t->shard,
-		    t->seq, expected);
+		    "file=" JOURNAL_ROOT "/%d.%d frame=%" PRIu64 " do=\"if "
+		    "other nodes have the data, remove the directory "
+		    JOURNAL_ROOT " and start again\"", t->shard,
+		    (int)(t->seq & 1), expected);
 	return -EBADMSG;
 }
 
@@ -369,8 +371,7 @@ int replay_fetch(const struct replay *r, const struct replay_op *op,
 
 	out->n = 0;
 	got = disk_read(r->disk, r->files[op->file], op->pos,
-			buf_grow(out, (size_t)op->size), (size_t)op->size,
-			false);
+			buf_grow(out, (size_t)op->size), (size_t)op->size);
 	if (got < 0)
 		return (int)got;
 	if (got != op->size || batch_peek(out->p, out->n, &b) != K_NONE ||

@@ -39,7 +39,7 @@ static const uint8_t *window(struct scan *s, int64_t pos, size_t n, int *error)
 	s->buf.n = 0;
 	s->at = pos;
 	buf_reserve(&s->buf, want);
-	got = disk_read(s->disk, s->file, pos, s->buf.p, want, s->nowait);
+	got = s->disk->ops->read(s->file, pos, s->buf.p, want, s->nowait);
 	if (got < 0) {
 		*error = (int)got;
 		return NULL;

@@ -228,7 +228,7 @@ static int read_entry(struct store *s, const struct known *k, struct buf *out)
 		return r;
 	out->n = 0;
 	got = disk_read(s->disk, f, k->pos, buf_grow(out, (size_t)k->n),
-			(size_t)k->n, false);
+			(size_t)k->n);
 	s->disk->ops->close(f);
 	if (got < 0)
 		return (int)got;
@@ -356,6 +356,31 @@ static void bury(struct store *s, const struct log *l)
 	*until = s->checkpoint;
 }
 
+/*
+ * What a crash finds of the log that ended must not be taken for the next one,
+ * which has the same topic id: that begins when the journal knows of the end.
+ */
+static void end_at(struct store *s, const struct log *l, uint64_t frame)
+{
+	uint64_t *at = map_find(&s->ended, l->dir, strlen(l->dir));
+
+	if (!at) {
+		at = mem_alloc(sizeof(*at));
+		map_put(&s->ended, l->dir, strlen(l->dir), at);
+	}
+	*at = frame;
+}
+
+static bool may_begin(struct store *s, const struct log *l)
+{
+	uint64_t *at = map_find(&s->ended, l->dir, strlen(l->dir));
+
+	if (at && !journal_has(s, *at))
+		return false;
+	mem_free(map_remove(&s->ended, l->dir, strlen(l->dir)));
+	return true;
+}
+
 static void admit(struct store *s, struct log *l,
 		  const struct log_settings *set)
 {
@@ -369,31 +394,35 @@ static void admit(struct store *s, struct log *l,
 	log_retain_messages(l);
 }
 
-int store_log_open(struct store *s, struct str topic, struct uuid topic_id,
-		   int32_t partition, const struct log_settings *set,
-		   struct log **out)
+int store_log_open(struct store *s, const struct log_id *id,
+		   const struct log_settings *set, struct log **out)
 {
-	struct log *l = log_new(s, topic, topic_id, partition, set), *old;
+	struct log *l = log_new(s, id->topic, id->topic_id, id->partition, set);
+	struct log *old;
 	bool known;
 	int r;
 
 	*out = map_find(&s->by_dir, l->dir, strlen(l->dir));
 	if (*out) {
 		log_free(l);
-		if (!uuid_eq((*out)->topic_id, topic_id))
+		if (!uuid_eq((*out)->topic_id, id->topic_id))
 			return -EEXIST;
 		log_configure(*out, set);
 		return 0;
 	}
+	if (!may_begin(s, l)) {
+		log_free(l);
+		return -EAGAIN;
+	}
 	r = take_known(s, str_of(l->dir), &old);
 	/* of some damaged logs not even the topic is known: it is this one */
 	known = !r && old &&
-		(uuid_eq(old->topic_id, topic_id) ||
+		(uuid_eq(old->topic_id, id->topic_id) ||
 		 (old->damaged && uuid_is_zero(old->topic_id)));
 	if (known) {
 		log_free(l);
 		l = old;
-		l->topic_id = topic_id;
+		l->topic_id = id->topic_id;
 	} else if (!r) {
 		if (old) {
 			r = put_aside(s, old);
@@ -490,6 +519,7 @@ int store_log_set_aside(struct store *s, struct log *l)
 		   "log=%s error=\"%s\" kept=%s", l->dir, strerror(-l->error),
 		   gone ? "nothing" : to);
 	journal_forget(s, l);
+	end_at(s, l, journal_last_frame(s));
 	forget(s, l);
 	return 0;
 }
@@ -678,6 +708,9 @@ void store_free(struct store *s)
 	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i))
 		mem_free(i.value);
 	map_fini(&s->buried);
+	for (struct map_iter i = map_first(&s->ended); i.at; map_next(&i))
+		mem_free(i.value);
+	map_fini(&s->ended);
 	mem_free(s->known);
 	mem_free(s);
 }

@@ -165,7 +165,7 @@ int survey_metadata(struct work *w, struct uuid *id)
 	r = disk_open(d, path, DISK_READ, &f);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	got = disk_read(d, f, 0, text, sizeof(text) - 1, false);
+	got = disk_read(d, f, 0, text, sizeof(text) - 1);
 	d->ops->close(f);
 	if (got < 0)
 		return (int)got;
@@ -409,6 +409,9 @@ static int take_last(struct work *w, struct segment *o)
 		return 0;
 	}
 	r = take_part(w, g, min_of(w->bound, o->next));
+	if (!r && g->next == o->next && o->synced == o->size &&
+	    g->size != o->size)
+		survey_blame(w, o->base, -1, "not the bytes that were synced");
 	if (!r && g->next < min_of(w->bound, o->next) && !w->log->set.compact)
 		survey_blame(w, o->base, g->size, size > g->size ?
 			     "no whole batch" : "the segment is too short");

@@ -30,7 +30,8 @@ enum kerr replica_append(struct replica *r, uint8_t *p, size_t n,
 	enum kerr error;
 
 	assert(r->role == REPLICA_LEADER);
-	error = log_append(r->log, p, n, r->leader_epoch, wall_ms, out);
+	error = log_append(r->log, &(struct log_offer){ p, n, r->leader_epoch,
+							 wall_ms }, out);
 	if (log_error(r->log))
 		replica_offline(r);
 	return error;

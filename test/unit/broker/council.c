@@ -149,11 +149,11 @@ static void apply_one(struct member_node *n, bool tell)
 	else
 		coord_apply(n->coord, n->cluster, n->applied, e->command, &oe);
 	if (tell)
-		broker_applied(n->threads[0], n->applied, e->target,
-			       e->command,
-			       e->proposer == n->id ? e->cookie : 0,
-			       e->target == QUORUM_TO_CLUSTER ? &ce : NULL,
-			       e->target == QUORUM_TO_CLUSTER ? NULL : &oe);
+		broker_applied(n->threads[0], &(struct broker_entry){
+			n->applied, e->target, e->command,
+			e->proposer == n->id ? e->cookie : 0,
+			e->target == QUORUM_TO_CLUSTER ? &ce : NULL,
+			e->target == QUORUM_TO_CLUSTER ? NULL : &oe });
 	arena_fini(&a);
 }
 
@@ -378,6 +378,7 @@ void council_start(struct council *c, int32_t node)
 	n->refused = NULL;
 	n->drained = false;
 	ck_assert_int_eq(store_recover(n->info.disk, 1000000000, &found), 0);
+	n->info.blind = found.blind;
 	while (n->applied < c->log_n && !n->behind)
 		apply_one(n, false);
 	open_thread(n, 1);

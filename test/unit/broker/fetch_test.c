@@ -202,7 +202,7 @@ TEST(leader_epochs_are_compared)
 	rig_fini(&r);
 }
 
-/* A loop never waits for the disk: the pool reads ahead, then it is answered. */
+/* A loop never waits for the disk: the pool reads ahead, then it answers. */
 TEST(bytes_that_are_not_in_memory_are_waited_for)
 {
 	struct fetch_request *in;

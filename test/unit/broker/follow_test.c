@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "rig.h"
+#include "shard.h"
 
 static struct rig r;
 
@@ -296,5 +297,30 @@ TEST(what_a_predecessor_led_is_not_led_again)
 				  "leader leader=1"));
 	ck_assert_ptr_nonnull(strstr(rig_replica(&r, 2, "after", 0),
 				     "follower leader=1"));
+	rig_fini(&r);
+}
+
+/*
+ * It was killed and is back before anyone noticed, under its old epoch and
+ * with less than it had: nobody cuts what it does not have.
+ */
+TEST(a_leader_without_a_lease_tells_its_followers_nothing)
+{
+	rig_init(&r, 3, 1, "log.durability=memory");
+	rig_topic(&r, "t", "1,2,3", NULL);
+	rig_pass(&r, 20);
+	produce(1, 0, -1, 5);
+	produce(1, 0, -1, 5);
+	rig_pass(&r, 20);
+	rig_lease(&r, 1, 0);
+	ck_assert_int_eq(log_truncate(hosted_find(r.nodes[0].threads[1].broker,
+		(struct partition_id){ cluster_topic(r.c, STR("t"))->id, 0 })
+		->log, 5), 0);
+	r.nodes[0].cut = true; /* connections break: sessions begin anew */
+	rig_pass(&r, 1000);
+	r.nodes[0].cut = false;
+	rig_pass(&r, 2000);
+	ck_assert(says(2, 0, "end=10 "));
+	ck_assert(says(3, 0, "end=10 "));
 	rig_fini(&r);
 }

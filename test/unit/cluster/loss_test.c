@@ -129,3 +129,32 @@ TEST(only_the_registered_process_tells_a_loss)
 	ck_assert_int_eq(s.fx.error, K_STALE_BROKER_EPOCH);
 	stage_fini(&s);
 }
+
+/* ---- a broker that does not know what it had promised -------------------- */
+
+TEST(who_lost_track_is_not_eligible)
+{
+	struct stage s = stage_of(
+		"brokers 1f 2 3\ntopic t min.insync.replicas=2\n"
+		"0 leader=3 epoch=5 version=9 replicas=1,2,3 isr=3 elr=1,2 last=-\n");
+
+	stage_restart_blind(&s, 1);
+	ck_topics(&s, "topic t\nset min.insync.replicas=2\n"
+		"0 leader=3 epoch=5 version=10 replicas=1,2,3 isr=3 elr=2 last=-\n");
+	stage_fini(&s);
+}
+
+TEST(who_lost_track_leads_where_nobody_else_can)
+{
+	struct stage s = stage_of(
+		"brokers 1 2\ntopic t\n"
+		"0 leader=1 epoch=5 version=9 replicas=1 isr=1 elr=- last=-\n");
+
+	stage_restart_blind(&s, 1);
+	ck_topics(&s, "topic t\n"
+		"0 leader=-1 epoch=6 version=10 replicas=1 isr=- elr=- last=1\n");
+	stage_unfence(&s, 1);
+	ck_topics(&s, "topic t\n"
+		"0 leader=1 epoch=7 version=11 replicas=1 isr=1 elr=- last=-\n");
+	stage_fini(&s);
+}

@@ -262,7 +262,8 @@ void stage_stop(struct stage *s, int32_t broker)
 	set_state(s, broker, 0, true);
 }
 
-void stage_restart(struct stage *s, int32_t broker, bool clean, bool same_disk)
+static void restart(struct stage *s, int32_t broker, bool same_disk,
+		    int64_t previous)
 {
 	const struct broker_info *b = cluster_broker(s->c, broker);
 	struct register_broker_command m;
@@ -274,12 +275,23 @@ void stage_restart(struct stage *s, int32_t broker, bool clean, bool same_disk)
 	m.directory = b->directory;
 	if (!same_disk)
 		m.directory.b[1]++;
-	m.previous_epoch = clean ? b->epoch : -1;
+	m.previous_epoch = previous;
 	m.peer_host = str_of(b->peer_host);
 	if (b->rack)
 		m.rack = str_of(b->rack);
 	stage_apply(s, &register_broker_command_type, &m);
 	ck_assert_int_eq(s->fx.error, K_NONE);
+}
+
+void stage_restart(struct stage *s, int32_t broker, bool clean, bool same_disk)
+{
+	restart(s, broker, same_disk,
+		clean ? cluster_broker(s->c, broker)->epoch : -1);
+}
+
+void stage_restart_blind(struct stage *s, int32_t broker)
+{
+	restart(s, broker, true, BROKER_EPOCH_BLIND);
 }
 
 int16_t stage_create(struct stage *s, const char *name, int32_t partitions,

@@ -41,6 +41,8 @@ void stage_unfence(struct stage *s, int32_t broker);
 void stage_stop(struct stage *s, int32_t broker);
 /* Another process registers as that broker. clean: it stopped cleanly. */
 void stage_restart(struct stage *s, int32_t broker, bool clean, bool same_disk);
+/* The same after it lost its checkpoint. */
+void stage_restart_blind(struct stage *s, int32_t broker);
 /* 0 or the error of the first topic; why in *why if not NULL. */
 int16_t stage_create(struct stage *s, const char *name, int32_t partitions,
 		     int16_t replicas, const char **why);

@@ -185,8 +185,8 @@ struct log *bench_log(struct bench *b, const char *topic,
 {
 	struct log *l = NULL;
 
-	ck_assert_int_eq(store_log_open(b->store, str_of(topic), id_of(topic),
-					0, set, &l), 0);
+	ck_assert_int_eq(store_log_open(b->store, &(struct log_id){
+				 str_of(topic), id_of(topic), 0 }, set, &l), 0);
 	return l;
 }
 
@@ -232,7 +232,8 @@ enum kerr bench_append(struct log *l, int32_t epoch, struct making m,
 		       struct log_append *out)
 {
 	struct buf b = bench_batch(m);
-	enum kerr e = log_append(l, b.p, b.n, epoch, 2000000, out);
+	enum kerr e = log_append(l, &(struct log_offer){ b.p, b.n, epoch,
+							 2000000 }, out);
 
 	buf_fini(&b);
 	return e;

@@ -31,6 +31,7 @@ struct model {
 	int32_t epoch;
 	int32_t sequence[2];
 	bool whole; /* from offset 0 on */
+	bool aside; /* given up: it may be found damaged once more */
 };
 struct run {
 	struct bench b;
@@ -77,8 +78,9 @@ static void append(struct run *r, struct model *m)
 		k.sequence = m->sequence[which];
 	}
 	buf = bench_batch(bench_fill(k));
-	if (log_append(m->log, buf.p, buf.n, m->epoch, r->b.wall_ms, &out) ==
-	    K_NONE) {
+	if (log_append(m->log, &(struct log_offer){ buf.p, buf.n, m->epoch,
+						    r->b.wall_ms },
+		       &out) == K_NONE) {
 		ck_assert(!out.duplicate);
 		ck_assert_int_eq(batch_peek(buf.p, buf.n, &b), K_NONE);
 		push(&m->now, &m->n, &m->cap,
@@ -158,8 +160,64 @@ static void recreate(struct run *r, struct model *m)
 	m->promised = m->empty_at = 0;
 	m->epoch++;
 	m->whole = true;
-	if (store_log_open(r->b.store, str_of(m->name), (struct uuid){ { 7 } },
-			   0, &set, &m->log))
+	if (store_log_open(r->b.store, &(struct log_id){ str_of(m->name),
+				   { { 7 } }, 0 }, &set, &m->log))
+		r->dead = true;
+	else
+		take_sequences(m);
+}
+
+/* When the journal knows of the end of the one before. */
+static int open_anew(struct run *r, struct model *m,
+		     const struct log_settings *set)
+{
+	int e;
+
+	while ((e = store_log_open(r->b.store, &(struct log_id){
+					   str_of(m->name), { { 7 } }, 0 },
+				   set, &m->log)) == -EAGAIN) {
+		store_turn_end(r->b.store, r->b.now_ms);
+		if (!bench_run_one(&r->b))
+			return -EIO; /* the journal has failed */
+	}
+	return e;
+}
+
+/* What a failed write left may be found, as may what was never answered. */
+static bool fail_a_write(struct run *r, struct model *m)
+{
+	struct buf buf = bench_batch(MAKING(.n = 1, .tag = r->tag++));
+	struct log_append out;
+	struct batch b;
+	enum kerr e;
+
+	disk_mem_fail_write(r->b.mem, 1);
+	e = log_append(m->log, &(struct log_offer){ buf.p, buf.n, m->epoch,
+						    r->b.wall_ms }, &out);
+	ck_assert_int_eq(batch_peek(buf.p, buf.n, &b), K_NONE);
+	push(&m->ever, &m->ever_n, &m->ever_cap,
+	     (struct mark){ b.base_offset, batch_next_offset(&b),
+			    b.leader_epoch, b.crc });
+	buf_fini(&buf);
+	return e != K_NONE && log_error(m->log);
+}
+
+/* Its disk fails, others have all it had, it begins anew. */
+static void lose(struct run *r, struct model *m)
+{
+	struct log_settings set = settings_of(m);
+
+	if (!fail_a_write(r, m)) {
+		r->dead = true;
+		return;
+	}
+	m->aside = true; /* whatever becomes of it from here on */
+	m->n = 0;
+	m->promised = m->empty_at = 0;
+	m->epoch++;
+	m->whole = true;
+	if (store_log_set_aside(r->b.store, m->log) ||
+	    open_anew(r, m, &set))
 		r->dead = true;
 	else
 		take_sequences(m);
@@ -198,6 +256,8 @@ static void step(struct run *r)
 		restart(r, m);
 	else if (what < 58)
 		recreate(r, m);
+	else if (what < 59)
+		lose(r, m);
 	else if (what < 60)
 		log_begin_epoch(m->log, ++m->epoch);
 	else if (what < 65)
@@ -311,8 +371,10 @@ static void check_producers(struct run *r, struct model *m)
 			buf_put(&one, b.p, (size_t)b.size);
 			put_be64(one.p, 0);
 			put_be32(one.p + 12, UINT32_MAX);
-			ck_assert_int_eq(log_append(m->log, one.p, one.n, 9999,
-						    r->b.wall_ms, &out),
+			ck_assert_int_eq(log_append(m->log,
+					&(struct log_offer){ one.p, one.n, 9999,
+							     r->b.wall_ms },
+					&out),
 					 K_NONE);
 			ck_assert(out.duplicate);
 			ck_assert_int_eq(out.base_offset, was);
@@ -320,6 +382,16 @@ static void check_producers(struct run *r, struct model *m)
 		}
 	}
 	buf_fini(&all);
+}
+
+static void give_up(struct run *r, struct model *m)
+{
+	struct log_settings set = settings_of(m);
+
+	if (store_log_set_aside(r->b.store, m->log) == 0)
+		m->log = NULL;
+	if (!m->log)
+		(void)!open_anew(r, m, &set);
 }
 
 static void check(struct run *r)
@@ -330,6 +402,9 @@ static void check(struct run *r)
 		trace_info("test", "check", "log=%s start=%d end=%d "
 			   "promised=%d", m->name, (int)log_start(m->log),
 			   (int)log_end(m->log), (int)m->promised);
+		if (log_error(m->log) && m->aside && !m->promised)
+			give_up(r, m);
+		m->aside = false;
 		ck_assert_int_eq(log_error(m->log), 0);
 		ck_assert_int_le(log_high_watermark(m->log), log_end(m->log));
 		check_content(r, m);
@@ -351,8 +426,9 @@ static bool begin(struct run *r)
 		struct model *m = &r->m[i];
 		struct log_settings set = settings_of(m);
 
-		if (store_log_open(r->b.store, str_of(m->name),
-				   (struct uuid){ { 7 } }, 0, &set, &m->log))
+		if (store_log_open(r->b.store, &(struct log_id){
+					   str_of(m->name), { { 7 } }, 0 },
+				   &set, &m->log))
 			return false;
 	}
 	return true;

@@ -188,6 +188,7 @@ TEST_TIMES(a_directory_that_was_taken_away_is_damage, 2)
 	open_both();
 	ck_assert_int_eq(log_error(l), -EBADMSG);
 	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
+	bench_settle(&b);
 	ck_assert_int_eq(aside("-damaged"), 0);
 	l = bench_log(&b, "t", &set);
 	ck_assert_int_eq(log_error(l), 0);
@@ -389,6 +390,10 @@ TEST_TIMES(a_log_set_aside_is_kept_and_another_begins, DISK_MEM_CRASHES)
 	fail_a_write(l);
 	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
 	ck_assert_int_eq(aside("-damaged"), 1);
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), log_topic_id(other), 0 }, &set, &l),
+			 -EAGAIN);
+	bench_settle(&b);
 	l = bench_log(&b, "t", &set);
 	ck_assert_int_eq(log_end(l), 0);
 	for (int i = 0; i < 20; i++)

@@ -299,8 +299,8 @@ TEST(a_directory_of_another_topic_is_moved_aside)
 	bench_must_append(l, 0, MAKING(.n = 7));
 	bench_close(&b);
 	bench_open(&b);
-	ck_assert_int_eq(store_log_open(b.store, STR("t"), other, 0, &set, &o),
-			 0);
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), other, 0 }, &set, &o), 0);
 	ck_assert_int_eq(log_end(o), 0);
 	bench_must_append(o, 0, MAKING(.n = 1));
 	bench_fini(&b);

@@ -252,10 +252,12 @@ TEST(an_append_is_refused_by_name)
 			 K_INVALID_RECORD);
 	two = bench_batch(MAKING(.n = 1));
 	buf_put(&two, one.p, one.n);
-	ck_assert_int_eq(log_append(l, two.p, two.n, 0, 1, &out),
+	ck_assert_int_eq(log_append(l, &(struct log_offer){ two.p, two.n, 0,
+							    1 }, &out),
 			 K_INVALID_RECORD);
 	one.p[70] ^= 1;
-	ck_assert_int_eq(log_append(l, one.p, one.n, 0, 1, &out),
+	ck_assert_int_eq(log_append(l, &(struct log_offer){ one.p, one.n, 0,
+							    1 }, &out),
 			 K_CORRUPT_MESSAGE);
 	ck_assert_int_eq(log_end(l), 0);
 	buf_fini(&one);
