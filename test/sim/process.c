@@ -298,9 +298,9 @@ static void on_applied(void *ctx, const struct quorum_applied *e)
 
 	n->w->counts.applied++;
 	watch_applied(n->w->watch, n, e);
-	broker_applied(n->threads[0].broker, e->index, (int)e->target,
-		       e->command, e->cookie, e->cluster_effects,
-		       e->coord_effects);
+	broker_applied(n->threads[0].broker, &(struct broker_entry){
+		e->index, (int)e->target, e->command, e->cookie,
+		e->cluster_effects, e->coord_effects });
 }
 
 static void on_dropped(void *ctx, uint64_t cookie, bool may_still_commit)
