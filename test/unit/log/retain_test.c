@@ -304,6 +304,40 @@ TEST(a_copy_holds_the_same_bytes_epochs_and_producers)
 	bench_fini(&b);
 }
 
+/* A leader gives whole batches: the first file begins before the log does. */
+TEST(a_kill_leaves_the_batch_that_a_log_begins_in)
+{
+	for (int durable = 0; durable < 2; durable++) {
+		struct buf all;
+		struct log *f;
+
+		setup(1);
+		for (int i = 0; i < 50; i++)
+			bench_must_append(l, 0, MAKING(.n = 3, .tag = i));
+		all = bench_read_all(&b, l, 6, 150);
+		set.durable = durable;
+		f = bench_log(&b, "copy", &set);
+		bench_must_append(f, 0, MAKING(.n = 2));
+		bench_settle(&b);
+		bench_tick(&b, 70000); /* a checkpoint knows what was before */
+		bench_settle(&b);
+		ck_assert_int_eq(log_restart_at(f, 7), 0);
+		ck_assert_int_eq(log_append_copy(f, all.p, all.n), 0);
+		bench_settle(&b);
+		buf_fini(&all);
+		bench_crash(&b, DISK_MEM_KEEP);
+		bench_open(&b);
+		f = bench_log(&b, "copy", &set);
+		ck_assert_int_eq(log_error(f), 0);
+		ck_assert_int_eq(log_start(f), 7);
+		ck_assert_int_eq(log_end(f), 150);
+		all = bench_read_all(&b, f, 7, 150);
+		bench_check_bytes(&all, 7, 150);
+		buf_fini(&all);
+		bench_fini(&b);
+	}
+}
+
 TEST(epoch_ends_are_those_of_offset_for_leader_epoch)
 {
 	int32_t epoch;
