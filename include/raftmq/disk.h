@@ -52,6 +52,9 @@ struct disk_ops {
 	int (*mkdir)(struct disk *d, const char *path); /* 0 if it exists */
 	int (*rmdir)(struct disk *d, const char *path);
 	int (*sync_dir)(struct disk *d, const char *path);
+	/* All files and directories, also what others wrote to that file
+	 * system: for those who have very many. A failure is final. */
+	int (*sync_all)(struct disk *d);
 	/* names without . and .., sorted bytewise; is_dir per name */
 	int (*list)(struct disk *d, const char *path,
 		    void (*each)(void *ctx, const char *name, bool is_dir),

@@ -217,6 +217,12 @@ static int disk_sync_dir(struct disk *d, const char *path)
 	return rv;
 }
 
+/* Since Linux 5.8 it tells of pages that could not be written. */
+static int disk_sync_all(struct disk *d)
+{
+	return syncfs(dir_of(d)) < 0 ? -errno : 0;
+}
+
 struct entry {
 	char *name;
 	bool is_dir;
@@ -326,6 +332,7 @@ static const struct disk_ops ops = {
 	.mkdir = disk_mkdir,
 	.rmdir = disk_rmdir,
 	.sync_dir = disk_sync_dir,
+	.sync_all = disk_sync_all,
 	.list = disk_list,
 	.space = disk_space,
 };

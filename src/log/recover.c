@@ -14,6 +14,8 @@
 
 #include "repair.h"
 
+#define SYNC_ALL 16 /* files and directories, from which on all are synced */
+
 struct past { /* what the life that ended left behind */
 	struct disk *disk;
 	uint64_t life;
@@ -301,11 +303,17 @@ static int sync_one(struct disk *d, const char *path, bool writeback)
 	return r;
 }
 
+/*
+ * Each file in turn costs a commit of the file system; for ten thousand that
+ * is what a start consists of. All at once it is one.
+ */
 static int sync_repaired(struct disk *d, struct repair *r)
 {
 	char path[2 * LOG_PATH_MAX];
 	int e = 0;
 
+	if (map_count(&r->files) + 2 * map_count(&r->dirs) > SYNC_ALL)
+		return d->ops->sync_all(d) ? -EIO : 0;
 	for (int pass = 0; pass < 2; pass++)
 		for (struct map_iter i = map_first(&r->files); i.at && !e;
 		     map_next(&i)) {

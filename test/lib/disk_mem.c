@@ -387,6 +387,27 @@ static int find_dir(struct disk_mem *m, const char *path, struct node **out)
 	return 0;
 }
 
+/* One after another: the power may go in between. */
+static int mem_sync_all(struct disk *d)
+{
+	struct disk_mem *m = of(d);
+
+	list_each (l, &m->tree.nodes, safe) {
+		struct node *n = list_entry(l, struct node, link);
+
+		if (spend_power(m))
+			return -EIO;
+		if (n->is_dir)
+			disk_tree_sync_dir(&m->tree, n);
+		else
+			disk_node_sync(n);
+	}
+	if (is_nth(&m->fail_sync))
+		return -EIO;
+	m->stats.syncs++;
+	return 0;
+}
+
 static int mem_sync_dir(struct disk *d, const char *path)
 {
 	struct disk_mem *m = of(d);
@@ -466,6 +487,7 @@ static const struct disk_ops ops = {
 	.rmdir = mem_rmdir,
 	.size_of = mem_size_of,
 	.sync_dir = mem_sync_dir,
+	.sync_all = mem_sync_all,
 	.list = mem_list,
 	.space = mem_space,
 };
