@@ -119,20 +119,38 @@ TEST(a_time_finds_the_first_record_that_is_as_late)
 					       .codec = i % 2 ? CODEC_LZ4 :
 								CODEC_NONE));
 	for (int i = 0; i < 100; i++) {
-		ck_assert(log_find_time(l, 1000 + i * 10, 300, &ts, &at));
+		ck_assert_int_eq(log_find_time(l, 1000 + i * 10, 300, &ts,
+					       &at), 1);
 		ck_assert_int_eq(at, i * 3);
-		ck_assert(log_find_time(l, 1001 + i * 10, 300, &ts, &at));
+		ck_assert_int_eq(log_find_time(l, 1001 + i * 10, 300, &ts,
+					       &at), 1);
 		ck_assert_int_eq(at, i * 3 + 1);
 		ck_assert_int_eq(ts, 1001 + i * 10);
 	}
-	ck_assert(!log_find_time(l, 5000, 300, &ts, &at));
-	ck_assert(!log_find_time(l, 1990, 297, &ts, &at));
-	ck_assert(log_find_max_time(l, &ts, &at));
+	ck_assert_int_eq(log_find_time(l, 5000, 300, &ts, &at), 0);
+	ck_assert_int_eq(log_find_time(l, 1990, 297, &ts, &at), 0);
+	ck_assert_int_eq(log_find_max_time(l, &ts, &at), 1);
 	ck_assert_int_eq(ts, 1992);
 	ck_assert_int_eq(at, 299);
 	ck_assert_int_eq(log_advance_start(l, 151), 0);
-	ck_assert(log_find_time(l, 0, 300, &ts, &at));
+	ck_assert_int_eq(log_find_time(l, 0, 300, &ts, &at), 1);
 	ck_assert_int_eq(at, 151);
+	bench_fini(&b);
+}
+
+TEST(a_time_that_cannot_be_looked_for_is_not_taken_for_none)
+{
+	int64_t ts, at;
+
+	setup(1);
+	for (int i = 0; i < 20; i++)
+		bench_must_append(l, 0, MAKING(.n = 3, .ts = 1000 + i * 10));
+	bench_settle(&b);
+	ck_assert(disk_mem_spoil(b.mem, "log/t-0/00000000000000000000.log"));
+	ck_assert_int_eq(log_find_time(l, 1000, 60, &ts, &at), -EIO);
+	ck_assert_int_eq(log_error(l), -EIO);
+	ck_assert_int_eq(log_find_time(l, 1000, 60, &ts, &at), -EIO);
+	ck_assert_int_eq(log_find_max_time(l, &ts, &at), -EIO);
 	bench_fini(&b);
 }
 
