@@ -249,6 +249,19 @@ static int d_sync_dir(struct disk *d, const char *path)
 	return rc;
 }
 
+static int d_sync_all(struct disk *d)
+{
+	struct faulty *fa = of(d);
+	int owner = enter(fa);
+	int rc;
+
+	if (hits(fa, fa->faults.sync_error))
+		disk_mem_fail_sync(fa->node->mem, 1);
+	rc = is_dead(fa) ? -EIO : INNER(fa)->ops->sync_all(INNER(fa));
+	estate_enter(owner);
+	return rc;
+}
+
 struct listing {
 	struct buf names; /* of the node, which may die while they are read */
 	int owner;
@@ -295,8 +308,8 @@ static const struct disk_ops ops = {
 	.truncate = f_truncate,
 	.reserve = f_reserve, .writeback = f_writeback, .fd = f_fd,
 	.rename = d_rename, .unlink = d_unlink, .mkdir = d_mkdir,
-	.rmdir = d_rmdir, .sync_dir = d_sync_dir, .list = d_list,
-	.space = d_space,
+	.rmdir = d_rmdir, .sync_dir = d_sync_dir, .sync_all = d_sync_all,
+	.list = d_list, .space = d_space,
 };
 
 /* ---- the disk ------------------------------------------------------------ */
