@@ -15,7 +15,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 list=$here/packages.txt
 [ $# -gt 0 ] || set -- build run test
 
-say() { printf 'packages: %s\n' "$*" >&2; }
+# INDENT, blanks: the caller has a column of its own, and goes on in it
+say() {
+	if [ "${INDENT:-}" ]; then
+		printf '%s\n' "$*" | fold -s -w 68 | sed "2,\$s/^/$INDENT/"
+		printf '%s' "$INDENT"
+	else
+		printf 'packages: %s\n' "$*"
+	fi >&2
+}
 die() { say "$*"; exit 1; }
 
 # wanted SECTION...: lines "package minimum-version other-that-would-do"
@@ -130,14 +138,13 @@ if [ "$(id -u)" -ne 0 ]; then
 	root=sudo
 	command -v sudo >/dev/null 2>&1 ||
 		die "missing:" $need "- run as root: sh $0 $*"
-	say "sudo is used to install:" $need
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-say "installing" $need
+say "installing${root:+ with $root}" $need
 apt update
 . /etc/os-release
 names=

@@ -63,7 +63,7 @@ build=${BUILD_DIR:-$top/build}
 
 # -- packages, build ----------------------------------------------------------
 step packages
-sh "$top/deploy/install-packages.sh" build run ||
+INDENT='          ' sh "$top/deploy/install-packages.sh" build run ||
 	fail "The packages above are needed; deploy/packages.txt names them all."
 done_ "all there"
 

@@ -79,6 +79,34 @@ unit_sanitized() {
 	configure asan CC="${CC:-gcc}" --enable-sanitize=address,undefined &&
 		make -j"$jobs" && make -j"$jobs" check VERBOSE=yes
 }
+build_tsan() {
+	configure tsan CC="${CC:-gcc}" --enable-sanitize=thread \
+		--disable-dependency-tracking &&
+		make -j"$jobs" && make check TESTS=unit-host VERBOSE=yes
+}
+# A system test with the daemons of another build: they must end well, and the
+# sanitizers must have nothing to report.
+sanitized() { # BUILD TEST
+	reports=$out/log/$1-$2-report
+	rm -f "$reports".*
+	options=log_path=$reports:print_stacktrace=1
+	SANITIZED=yes BUILD_DIR=$out/$1 MUTATIONS=${MUTATIONS:-3000} \
+		ASAN_OPTIONS=$options UBSAN_OPTIONS=$options \
+		TSAN_OPTIONS=$options:halt_on_error=1 \
+		/usr/bin/python3 -B "$top/test/system/$2.py"
+	code=$?
+	set -- "$reports".*
+	[ -e "$1" ] || return $code
+	cat "$@"
+	return 1
+}
+analyse() {
+	cd "$out/gcc" && make -s analyse
+}
+valgrind_slice() { # the floors that turn bytes of others into structs
+	cd "$out/gcc" && make -s valgrind \
+		UNITS="unit-base unit-wire unit-replica unit-coord"
+}
 dist() {
 	cd "$out/gcc" && make -j"$jobs" distcheck TESTS= \
 		AM_DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O0"
@@ -127,7 +155,8 @@ total() {
 
 case ${1:-} in
 --step) # how run() calls the functions above
-	"$2"
+	shift
+	"$@"
 	exit
 	;;
 esac
@@ -150,5 +179,16 @@ done
 run "gcc warns of nothing" 10 sh "$0" --step no_warning
 run "clang warns of nothing" 600 sh "$0" --step build_clang
 run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized
+run "fuzz" 1500 env FUZZ_BUILD="$out/fuzz" JOBS="$jobs" \
+	sh "$top/test/fuzz/run.sh" 5
+for t in failover groups bad_input; do
+	run "$t with ASan and UBSan" 240 sh "$0" --step sanitized asan $t
+done
+run "threads with TSan" 600 sh "$0" --step build_tsan
+for t in one_node failover groups; do
+	run "$t with TSan" 240 sh "$0" --step sanitized tsan $t
+done
+run "static analysis" 600 sh "$0" --step analyse
+run "unit tests with valgrind" 300 sh "$0" --step valgrind_slice
 run "make distcheck" 600 sh "$0" --step dist
 total

@@ -85,14 +85,16 @@ bool str_eq(struct str a, struct str b);
 bool str_eq_c(struct str a, const char *terminated);
 int str_cmp(struct str a, struct str b); /* bytewise; null sorts first */
 bool str_has_prefix(struct str s, const char *prefix);
+bool str_has_nul(struct str s); /* then no terminated copy is the same */
 struct str str_dup(struct arena *a, struct str s);
 char *str_c(struct arena *a, struct str s); /* terminated copy; null -> "" */
 char *str_heap(struct str s);               /* terminated copy, mem_free it */
 struct str str_printf(struct arena *a, const char *fmt, ...) printf_like(2, 3);
 /* Whole string as a decimal number in [min, max], or false. */
 bool str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out) must_use;
-/* Edit distance (Levenshtein) of the first 64 bytes, for "did you mean" */
-unsigned str_distance(const char *a, const char *b);
+/* Edit distance (Levenshtein) of the first 64 bytes, for "did you mean". What
+ * is limit or more is limit: strangers can ask, so it gives up early. */
+unsigned str_distance(const char *a, const char *b, unsigned limit);
 
 /* ---- growing buffers and cursors (cursor.c) ------------------------------ */
 
@@ -219,9 +221,11 @@ static inline void list_splice(struct list *to, struct list *from)
 }
 #define list_entry(l, type, member) container_of(l, type, member)
 /* The current element may be removed while walking. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): l and safe are declared by it */
 #define list_each(l, head, safe)                                               \
 	for (struct list *l = (head)->next, *safe = l->next; l != (head);      \
 	     l = safe, safe = l->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* ---- map (map.c): bytes -> pointer, walked in order of insertion --------- */
 

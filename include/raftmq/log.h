@@ -182,6 +182,11 @@ struct log_offer {
 };
 enum kerr log_append(struct log *l, const struct log_offer *offer,
 		     struct log_append *out);
+/*
+ * The leader refused it before it came to log_append, for a reason that
+ * passes: what the producer has on its way behind it is refused alike.
+ */
+void log_refused(struct log *l, const uint8_t *p, size_t n, enum kerr error);
 /* Follower's append of the leader's bytes: whole batches from log_end on, a
  * cut batch at the end is ignored. CRC is checked again. 0 or -errno;
  * -EBADMSG: damaged or out of place, nothing of the bad batch written. */

@@ -31,6 +31,7 @@
 
 /* enum kerr: Kafka's error codes as K_NONE, K_OFFSET_OUT_OF_RANGE, ... */
 enum kerr {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a number of the table */
 #define ERROR(name, code, retriable, text) K_##name = code,
 #include <raftmq/tbl/error.def>
 #undef ERROR
@@ -96,9 +97,9 @@ void wire_preset(const struct wire_type *t, void *object);
 void *wire_new(const struct wire_type *t, int32_t n, struct arena *a) must_use;
 /*
  * Appends the body (no header). Fields absent from the version are left out;
- * a null where the version does not allow one is a bug and aborts. A text
- * longer than 32767 bytes, the protocol's limit, is cut. sp may be NULL when
- * no records field has a ref.
+ * a null where the version does not allow one is a bug and aborts. A text is
+ * cut at a zero byte and at 32767 bytes, the protocol's limit. sp may be NULL
+ * when no records field has a ref.
  */
 void wire_encode(struct buf *out, const struct wire_type *t, int16_t version,
 		 const void *object, struct splices *sp);
@@ -106,7 +107,8 @@ void wire_encode(struct buf *out, const struct wire_type *t, int16_t version,
  * Presets, then reads the body. Text and bytes are loans from the input,
  * arrays live in the arena. Array counts are checked against what is left
  * before anything is allocated: N input bytes cost at most 64*N in memory.
- * Unknown tags are skipped. Returns false (and sets r->bad) when malformed.
+ * Unknown tags are skipped. Returns false (and sets r->bad) when malformed; a
+ * text with a zero byte in it is, although Kafka would take it.
  */
 bool wire_decode(struct reader *r, const struct wire_type *t, int16_t version,
 		 void *object, struct arena *a) must_use;

@@ -84,6 +84,8 @@ void buf_put_uvarint(struct buf *b, uint64_t v)
 
 void buf_put_varint(struct buf *b, int64_t v)
 {
+	/* gcc and clang shift the sign in, as zigzag wants it */
+	/* cppcheck-suppress shiftTooManyBitsSigned */
 	buf_put_uvarint(b, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
 }
 

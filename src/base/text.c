@@ -52,6 +52,11 @@ bool str_has_prefix(struct str s, const char *prefix)
 	return s.n >= p.n && same(s.p, p.p, p.n);
 }
 
+bool str_has_nul(struct str s)
+{
+	return s.n > 0 && memchr(s.p, '\0', (size_t)s.n);
+}
+
 struct str str_dup(struct arena *a, struct str s)
 {
 	if (s.n < 0)
@@ -123,16 +128,18 @@ bool str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out)
 	return true;
 }
 
-unsigned str_distance(const char *a, const char *b)
+unsigned str_distance(const char *a, const char *b, unsigned limit)
 {
 	enum { LOOKED_AT = 64 };
 	unsigned row[LOOKED_AT + 1];
 	size_t an = strnlen(a, LOOKED_AT), bn = strnlen(b, LOOKED_AT);
 
+	if (max_of(an, bn) - min_of(an, bn) >= limit)
+		return limit;
 	for (unsigned j = 0; j <= bn; j++)
 		row[j] = j;
 	for (unsigned i = 1; i <= an; i++) {
-		unsigned diagonal = row[0];
+		unsigned diagonal = row[0], least = i;
 
 		row[0] = i;
 		for (unsigned j = 1; j <= bn; j++) {
@@ -141,8 +148,11 @@ unsigned str_distance(const char *a, const char *b)
 			unsigned step = min_of(up, row[j - 1]) + 1;
 
 			row[j] = min_of(change, step);
+			least = min_of(least, row[j]);
 			diagonal = up;
 		}
+		if (least >= limit) /* no later row has less */
+			return limit;
 	}
-	return row[bn];
+	return min_of(row[bn], limit);
 }

@@ -43,9 +43,10 @@ void counters_free(struct counters *c)
 
 static struct api_counters *of_api(struct broker *b, int16_t key)
 {
-	struct api_counters **a = &b->counters->apis[key];
+	struct api_counters **a;
 
 	assert(key >= 0 && key < API_KEYS);
+	a = &b->counters->apis[key];
 	if (!*a)
 		*a = mem_zalloc(sizeof(**a));
 	return *a;

@@ -121,7 +121,7 @@ void heal_look(struct broker *b, struct hosted *h)
 	if (!p || b->stopping || !h->replica || !log_error(h->log) ||
 	    store_error(b->shard->store))
 		return;
-	if (!shard_is_registered(b)) { /* what is heard is of the past */
+	if (!b->shard->current) { /* what is heard is of the past */
 		again(b, h);
 		return;
 	}

@@ -266,12 +266,10 @@ static void on_heartbeat(struct broker *b, void *ctx, const void *out,
 	if (!is_current(ctx, &sent_ms))
 		return;
 	m->again = false;
-	if (error)
-		later(m, RETRY_MS);
-	else if (r->error_code == K_STALE_BROKER_EPOCH ||
-		 r->error_code == K_BROKER_ID_NOT_REGISTERED)
+	if (!error && (r->error_code == K_STALE_BROKER_EPOCH ||
+		       r->error_code == K_BROKER_ID_NOT_REGISTERED))
 		on_stale(m);
-	else if (r->error_code)
+	else if (error || r->error_code)
 		later(m, RETRY_MS);
 	else
 		on_heard(m, sent_ms, r);

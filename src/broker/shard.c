@@ -8,6 +8,10 @@
  *    when the cluster says that it went; a log that nobody mentions is left
  *    alone.
  * 2. A log that fails takes its partition offline, not the shard.
+ * 3. After a start the copy of the cluster goes through its past again. No
+ *    partition leads or follows before the copy has this process's own
+ *    registration: what was decided before that may be older than the logs,
+ *    and a follower would cut what has been acknowledged since.
  */
 #include "shard.h"
 
@@ -263,24 +267,12 @@ static void go_topic(struct broker *b, struct hosted_topic *t)
 
 /* ---- assignment ---------------------------------------------------------- */
 
-/*
- * As the agreed log is heard again after a start, it first says what a process
- * before this one was given to lead. That epoch began where its log ended,
- * which may not be where this log ends now: it must not begin a second time.
- * The registration takes all of it away.
- */
-bool shard_is_registered(const struct broker *b)
+static bool is_registered(const struct broker *b)
 {
-	const struct broker_info *self =
-		cluster_broker(b->cluster, b->node->id);
+	const struct broker_info *self = cluster_broker(b->cluster,
+							b->node->id);
 
 	return self && uuid_eq(self->incarnation, b->node->incarnation);
-}
-
-static bool is_of_a_predecessor(const struct broker *b,
-				const struct partition *p)
-{
-	return p->leader == b->node->id && !shard_is_registered(b);
 }
 
 static void assign(struct broker *b, struct hosted *h,
@@ -300,7 +292,7 @@ static void assign(struct broker *b, struct hosted *h,
 					   p->replicas.n),
 	};
 
-	if (!h->replica || is_of_a_predecessor(b, p))
+	if (!h->replica || !b->shard->current)
 		return;
 	if (p->replicas.n > (int32_t)countof(eligible))
 		e = mem_alloc((size_t)p->replicas.n * sizeof(*e));
@@ -417,6 +409,7 @@ static void apply(struct broker *b, const struct cluster_change *c)
 			each_topic(b, configure);
 		return;
 	case CLUSTER_BROKER_CHANGED:
+		b->shard->current |= is_registered(b);
 		look_at_broker(b, c->broker);
 		return;
 	case CLUSTER_GROUP_CONFIGURED:
@@ -440,6 +433,7 @@ void shard_restored(struct broker *b)
 		if (!cluster_topic_by_id(b->cluster, ht->id))
 			go_topic(b, ht);
 	}
+	b->shard->current |= is_registered(b);
 	each_topic(b, look_at_topic);
 	each_topic(b, configure);
 }

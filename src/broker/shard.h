@@ -78,6 +78,7 @@ struct shard {
 	int64_t session_entries;
 	int64_t unsynced_max;
 	bool failed; /* the journal has, and thread 0 knows */
+	bool current; /* what the cluster says is of this process's time */
 	struct timer store_timer, isr_timer, retry_timer, heal_timer;
 };
 
@@ -143,10 +144,6 @@ void isr_start(struct broker *b);
 
 /* On thread 0: takes the wish over. */
 void isr_deliver_wish(struct broker *b, struct letter *l);
-
-/* The agreed log has been heard up to where it knows of this process: what it
- * says of this node is about us, and not about a process before. */
-bool shard_is_registered(const struct broker *b);
 
 /* ---- copies that failed (heal.c) ----------------------------------------- */
 

@@ -56,10 +56,12 @@ struct spread *spread_new(struct broker *b, struct request *rq,
 
 void spread_add(struct spread *s, int thread, void *item)
 {
-	struct errand *e = &s->errands[thread];
-	void **items = e->items;
+	struct errand *e;
+	void **items;
 
 	assert(thread >= 0 && thread < s->errands_n);
+	e = &s->errands[thread];
+	items = e->items;
 	if (e->n == e->cap) {
 		e->cap = max_of(8, 2 * e->cap);
 		e->items = arena_alloc(&s->rq->arena,

@@ -164,6 +164,7 @@ void cluster_preview(const struct cluster *c, struct cluster_origin origin,
 	struct change x = { .c = (struct cluster *)(uintptr_t)c,
 			    .index = c->applied + 1, .dry = true };
 
+	assert(kind);
 	assert(type == &create_topics_command_type ||
 	       type == &create_partitions_command_type ||
 	       type == &alter_settings_command_type);

@@ -108,10 +108,11 @@ static void alter_one(struct change *x, int32_t broker, struct topic *t,
 	if (m->partition >= 0 && m->partition < t->partitions_n)
 		p = &t->partitions[m->partition];
 	out->error_code = check(x, broker, p, m);
-	if (out->error_code == K_NONE && !same_members(p, m))
+	if (!p || out->error_code != K_NONE)
+		return;
+	if (!same_members(p, m))
 		settle(x, p, m);
-	if (p && out->error_code == K_NONE)
-		describe(x, p, out);
+	describe(x, p, out);
 }
 
 void apply_alter_isr(struct change *x, const void *command)

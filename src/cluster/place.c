@@ -23,7 +23,7 @@ struct placer {
 	int32_t n, active_n;
 	int32_t *rack_used, racks_n; /* by the partition under way */
 	bool *taken;
-	int32_t *by_id; /* ids from low to high, and their seats behind */
+	int32_t (*by_id)[2]; /* ids from low to high, each with its seat */
 };
 
 /* ---- the table of brokers ------------------------------------------------ */
@@ -58,14 +58,14 @@ static int32_t seat_of(const struct placer *p, int32_t id)
 	while (low < high) {
 		int32_t mid = low + (high - low) / 2;
 
-		if (p->by_id[2 * mid] < id)
+		if (p->by_id[mid][0] < id)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low == p->n || p->by_id[2 * low] != id)
+	if (low == p->n || p->by_id[low][0] != id)
 		return -1;
-	return p->by_id[2 * low + 1];
+	return p->by_id[low][1];
 }
 
 static void index_seats(struct placer *p)
@@ -73,11 +73,11 @@ static void index_seats(struct placer *p)
 	for (int32_t i = 0; i < p->n; i++) {
 		int32_t k = i;
 
-		for (; k > 0 && p->by_id[2 * k - 2] > p->seats[i].id; k--)
-			memcpy(&p->by_id[2 * k], &p->by_id[2 * k - 2],
-			       2 * sizeof(*p->by_id));
-		p->by_id[2 * k] = p->seats[i].id;
-		p->by_id[2 * k + 1] = i;
+		for (; k > 0 && p->by_id[k - 1][0] > p->seats[i].id; k--)
+			memcpy(p->by_id[k], p->by_id[k - 1],
+			       sizeof(p->by_id[k]));
+		p->by_id[k][0] = p->seats[i].id;
+		p->by_id[k][1] = i;
 	}
 }
 
@@ -114,7 +114,7 @@ struct placer *placer_new(struct change *x)
 	}
 	map_fini(&racks);
 	shuffle(p);
-	p->by_id = arena_alloc(x->arena, 2 * size * sizeof(*p->by_id));
+	p->by_id = arena_alloc(x->arena, size * sizeof(*p->by_id));
 	p->rack_used = arena_alloc(x->arena, size * sizeof(*p->rack_used));
 	p->taken = arena_alloc(x->arena, size * sizeof(*p->taken));
 	index_seats(p);

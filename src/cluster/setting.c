@@ -85,7 +85,7 @@ const char *setting_nearest(struct str name, int scope)
 
 		if (!(settings[i].scope & scope))
 			continue;
-		d = str_distance(text, settings[i].name);
+		d = str_distance(text, settings[i].name, best_distance);
 		if (d < best_distance) {
 			best_distance = d;
 			best = settings[i].name;

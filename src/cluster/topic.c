@@ -219,7 +219,7 @@ static struct verdict create_one(struct creation *c,
 {
 	struct change *x = c->x;
 	struct verdict v = check_name(x, t->name);
-	struct measure size;
+	struct measure size = { 0 };
 	struct topic *made;
 
 	if (!v.error)

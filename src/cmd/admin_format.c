@@ -88,9 +88,9 @@ void format_message(struct buf *out, const char *format, struct str topic,
 	/* escapes first: bytes of the message are never taken for one */
 	if (unescape(format, &plain))
 		plain.n = 0;
-	p = (const char *)plain.p;
+	p = buf_c(&plain);
 	end = p + plain.n;
-	for (; p && p < end; p++) {
+	for (; p < end; p++) {
 		if (*p != '%' || p + 1 == end) {
 			buf_put_u8(out, (uint8_t)*p);
 			continue;

@@ -184,7 +184,7 @@ static void add_assigned(struct admin *a, const struct group *g,
 			 struct committed **v, int32_t *n)
 {
 	struct committed *all;
-	int32_t room = *n, had = *n;
+	int32_t had = *n, room = had;
 
 	for (int32_t i = 0; i < g->members_n; i++)
 		room += g->members[i].parts_n;

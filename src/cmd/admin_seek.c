@@ -128,9 +128,10 @@ static bool choose(struct admin *a, struct seek *k)
 /* Lines of topic, partition, offset; between them blanks, tabs or commas. */
 static bool read_file(struct admin *a, const char *path, struct seek *k)
 {
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	FILE *opened = strcmp(path, "-") == 0 ? NULL : fopen(path, "r");
+	FILE *f = strcmp(path, "-") == 0 ? stdin : opened;
 	struct buf b = { 0 };
-	char line[512], topic[256];
+	char line[512], topic[256], which[32], where[32];
 	int number = 0;
 	bool ok = f != NULL;
 
@@ -138,8 +139,7 @@ static bool read_file(struct admin *a, const char *path, struct seek *k)
 		admin_fail(a, EXIT_FAILED, "FILE", "%s: %s", path,
 			   strerror(errno));
 	while (ok && fgets(line, sizeof(line), f)) {
-		long long offset;
-		int partition;
+		int64_t offset, partition;
 
 		number++;
 		for (char *c = line; *c; c++)
@@ -147,18 +147,21 @@ static bool read_file(struct admin *a, const char *path, struct seek *k)
 				*c = ' ';
 		if (line[strspn(line, " \t\r\n")] == '\0' || line[0] == '#')
 			continue;
-		ok = sscanf(line, "%255s %d %lld", topic, &partition,
-			    &offset) == 3 && partition >= 0 && offset >= 0;
+		ok = sscanf(line, "%255s %31s %31s", topic, which,
+			    where) == 3 &&
+		     str_to_i64(str_of(which), 0, INT32_MAX, &partition) &&
+		     str_to_i64(str_of(where), 0, INT64_MAX, &offset);
 		if (!ok)
 			admin_fail(a, EXIT_USAGE, "FILE",
 				   "%s:%d: TOPIC PARTITION OFFSET is wanted",
 				   path, number);
-		else if (wanted(a, str_of(topic), partition))
+		else if (wanted(a, str_of(topic), (int32_t)partition))
 			push(&b, str_dup(client_arena(a->client),
-					 str_of(topic)), partition, offset);
+					 str_of(topic)),
+			     (int32_t)partition, offset);
 	}
-	if (f && f != stdin)
-		fclose(f);
+	if (opened)
+		fclose(opened);
 	if (ok)
 		return keep(a, k, &b);
 	buf_fini(&b);

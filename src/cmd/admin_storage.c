@@ -167,7 +167,7 @@ static bool map_file(struct admin *a, struct segment_file *f)
 		return false;
 	}
 	f->p = p;
-	f->n = (size_t)st.st_size;
+	f->n = p ? (size_t)st.st_size : 0;
 	if (p)
 		madvise(p, f->n, MADV_SEQUENTIAL);
 	return true;
@@ -261,6 +261,8 @@ static void look(struct segment_file *f,
 	struct batch b;
 
 	f->first = f->max_time = -1;
+	if (!f->p) /* it is empty */
+		return;
 	while (f->good < f->n) {
 		f->flaw = flaw_at(f, f->good, &b);
 		if (f->flaw)

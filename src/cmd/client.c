@@ -579,7 +579,7 @@ static bool struct_has(const struct wire_field *f, int16_t version,
 	if (f->array)
 		memcpy(&n, at + f->count_offset, sizeof(n));
 	if (f->array || f->null_min <= f->null_max)
-		memcpy(&object, at + f->offset, sizeof(void *));
+		memcpy(&object, at + f->offset, sizeof(object));
 	for (int32_t i = 0; object && i < n; i++)
 		if (client_answer_has(f->type, version,
 				      object + (size_t)i * f->type->size, test))

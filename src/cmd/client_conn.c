@@ -196,8 +196,8 @@ static int ask_versions(struct client_conn *k, int16_t version,
 	if (err >= 0)
 		err = client_conn_receive(k, deadline_ms, &a);
 	if (err == -EAGAIN)
-		err = fail(k, -ETIMEDOUT,
-			   "connected, but no answer to ApiVersions");
+		return fail(k, -ETIMEDOUT,
+			    "connected, but no answer to ApiVersions");
 	if (err)
 		return err;
 	/* an unknown version is answered in version 0 (KIP-511) */
@@ -434,6 +434,7 @@ int client_conn_receive(struct client_conn *k, int64_t deadline_ms,
 		if (err)
 			return err;
 	}
+	assert(size > 0 || k->broken);
 	if (size < 0)
 		return k->broken;
 	if (k->pending_n == 0)

@@ -75,8 +75,10 @@ static void define(struct conf *c, char *pair, struct argp_state *state)
 	char *eq = strchr(pair, '=');
 	char *end;
 
-	if (!eq || eq == pair)
+	if (!eq || eq == pair) {
 		argp_error(state, "-D wants key=value, not '%s'", pair);
+		return;
+	}
 	for (end = eq; end > pair && end[-1] == ' '; end--)
 		;
 	*end = '\0';

@@ -100,7 +100,8 @@ static bool take_zone(const char *p, int64_t *offset_s)
 		return false;
 	if ((sign != '+' && sign != '-') || h < 0 || h > 14 || m < 0 || m > 59)
 		return false;
-	*offset_s = (h * 3600 + m * 60) * (sign == '-' ? -1 : 1);
+	*offset_s = (h * INT64_C(3600) + m * INT64_C(60)) *
+		    (sign == '-' ? -1 : 1);
 	return true;
 }
 
@@ -316,7 +317,7 @@ const char *nearest_word(const char *typed, const char *const *words, int n)
 	unsigned least = (unsigned)strlen(typed) / 3 + 2;
 
 	for (int i = 0; i < n; i++) {
-		unsigned d = str_distance(typed, words[i]);
+		unsigned d = str_distance(typed, words[i], least);
 		size_t len = strlen(typed);
 
 		/* a beginning is near, however much is missing */

@@ -243,9 +243,14 @@ static void join_known(struct apply *a, struct group *g,
 void classic_join(struct apply *a, const struct group_join *j)
 {
 	struct group_joined *r = apply_result(a, &group_joined_type);
-	struct group *g = group_make(a, j->group_id);
+	struct group *g;
 
 	r->member_id = str_dup(a->arena, j->member_id);
+	r->error_code = (int16_t)group_check_names(j->group_id,
+						   j->group_instance_id);
+	if (r->error_code)
+		return;
+	g = group_make(a, j->group_id);
 	apply_changed(a, g);
 	if (j->member_id.n <= 0)
 		join_new(a, g, j);
@@ -293,9 +298,8 @@ static void remove_and_rebalance(struct apply *a, struct group *g,
 	group_remove_member(a->coord, g, m);
 	if (g->state != GROUP_PREPARING_REBALANCE)
 		prepare_rebalance(a, g);
-	if (map_count(&g->members) == 0)
-		complete(a, g);
-	else if (!g->initial_delay && group_all_joined(g))
+	if (map_count(&g->members) == 0 ||
+	    (!g->initial_delay && group_all_joined(g)))
 		complete(a, g);
 	apply_changed(a, g);
 }

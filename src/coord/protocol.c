@@ -50,7 +50,7 @@ bool member_matches(const struct member *m, const struct group_join *j)
 		if (!str_eq_c(b->name, a->name) ||
 		    a->metadata_n != max_of(b->metadata.n, 0) ||
 		    (a->metadata_n && memcmp(a->metadata, b->metadata.p,
-					     (size_t)a->metadata_n)))
+					     (size_t)a->metadata_n) != 0))
 			return false;
 	}
 	return true;

@@ -207,7 +207,7 @@ static int make_meta(struct datadir *d, struct arena *a, const char **why)
 
 static int take_meta(struct datadir *d, struct arena *a, const char **why)
 {
-	struct meta m;
+	struct meta m = { 0 };
 	int rv = read_meta(d, &m);
 
 	if (rv == -ENOENT)

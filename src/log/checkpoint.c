@@ -123,6 +123,28 @@ static void read_lists(struct log *l, struct reader *r)
 	producers_decode(&l->producers, r);
 }
 
+/* Whether the numbers can be those of one log. The sums were right, so this is
+ * no damage by a disk; but whoever reads it trusts every one of them. A log
+ * that is damaged has promised more than it has. */
+static bool is_sound(const struct log *l)
+{
+	int64_t next = 0;
+
+	if (l->start < 0 || l->start > l->end || l->hw > l->end ||
+	    (l->promised_end > l->end && !l->damaged))
+		return false;
+	for (int32_t i = 0; i < l->seg_n; i++) {
+		const struct segment *g = l->seg[i];
+
+		if (g->base < next || g->next < g->base ||
+		    g->size > INT32_MAX || g->synced > g->size ||
+		    g->synced_next < g->base || g->synced_next > g->next)
+			return false;
+		next = g->next;
+	}
+	return l->damaged || !l->seg_n || next == l->end;
+}
+
 struct log *checkpoint_read_log(struct store *s, struct bytes entry)
 {
 	struct log_settings set = { .segment_bytes = INT32_MAX,
@@ -156,7 +178,7 @@ struct log *checkpoint_read_log(struct store *s, struct bytes entry)
 	l->promised_end = read_i64(&r);
 	l->durable_end = l->journaled_end = l->end;
 	read_lists(l, &r);
-	if (!r.bad)
+	if (!r.bad && !reader_left(&r) && str_eq_c(dir, l->dir) && is_sound(l))
 		return l;
 	log_free(l);
 	return NULL;

@@ -405,16 +405,31 @@ static enum kerr check_append(const struct log *l,
 		*why = "the log is offline";
 		return K_KAFKA_STORAGE_ERROR;
 	}
-	if (l->set.durable && !journal_takes(l->store)) {
-		*why = "the journal takes nothing at the moment";
-		return K_KAFKA_STORAGE_ERROR;
-	}
 	e = check_batch(l, o->p, o->n, b, why);
 	if (e == K_NONE)
 		e = check_times(l, b, o->wall_ms, why);
 	if (e == K_NONE && l->set.compact)
 		e = check_keys(b, why);
 	return e;
+}
+
+void log_refused(struct log *l, const uint8_t *p, size_t n, enum kerr error)
+{
+	struct batch b;
+
+	if (n >= BATCH_HEADER_SIZE && batch_peek(p, n, &b) == K_NONE)
+		producers_refused(&l->producers, &b, error);
+}
+
+/* For want of room: the same batch may well be taken later. */
+static enum kerr refuse(struct log *l, const struct batch *b,
+			struct log_append *out, const char *why)
+{
+	if (!l->error)
+		producers_refused(&l->producers, b, K_KAFKA_STORAGE_ERROR);
+	out->append_time_ms = -1;
+	out->why = why;
+	return K_KAFKA_STORAGE_ERROR;
 }
 
 enum kerr log_append(struct log *l, const struct log_offer *offer,
@@ -427,6 +442,9 @@ enum kerr log_append(struct log *l, const struct log_offer *offer,
 
 	*out = (struct log_append){ -1, -1, -1, false, NULL };
 	e = check_append(l, offer, &b, &out->why);
+	if (e == K_NONE && l->set.durable && !journal_takes(l->store))
+		return refuse(l, &b, out,
+			      "the journal takes nothing at the moment");
 	if (e == K_NONE)
 		e = producers_check(&l->producers, &b, &dup, &out->why);
 	if (e != K_NONE)
@@ -448,11 +466,8 @@ enum kerr log_append(struct log *l, const struct log_offer *offer,
 	e = batch_peek(offer->p, offer->n, &b);
 	assert(e == K_NONE);
 	error = write_or_fail(l, offer->p, offer->n, &b);
-	if (error) {
-		out->append_time_ms = -1;
-		out->why = strerror(-error);
-		return K_KAFKA_STORAGE_ERROR;
-	}
+	if (error)
+		return refuse(l, &b, out, strerror(-error));
 	out->base_offset = b.base_offset;
 	out->last_offset = batch_last_offset(&b);
 	return K_NONE;
@@ -512,6 +527,20 @@ static size_t room(const struct log *l)
 	return (size_t)(left > 0 ? left : l->set.segment_bytes);
 }
 
+/*
+ * The leader has records of an older epoch where one began here that has none:
+ * this log was longer once (its disk was lost), or that epoch never had any.
+ */
+static void heed_epoch(struct log *l, const uint8_t *p, size_t n)
+{
+	struct batch b;
+
+	if (n >= BATCH_HEADER_SIZE && batch_peek(p, n, &b) == K_NONE &&
+	    b.leader_epoch < log_last_epoch(l) &&
+	    b.size > 0 && (size_t)b.size <= n && batch_crc_ok(&b))
+		epochs_cut_end(&l->epochs, l->end);
+}
+
 int log_append_copy(struct log *l, const uint8_t *p, size_t n)
 {
 	struct batch b;
@@ -522,6 +551,7 @@ int log_append_copy(struct log *l, const uint8_t *p, size_t n)
 		return l->error;
 	if (l->set.durable && !journal_takes(l->store))
 		return -ENOSPC;
+	heed_epoch(l, p, n);
 	while (at < n) {
 		k = fitting(l, p + at, n - at, room(l), &error);
 		if (!k)

@@ -166,16 +166,29 @@ struct producer {
 	bool wanting; /* its window lost batches to a cut */
 	struct producer_batch v[PRODUCER_BATCHES]; /* oldest first */
 };
+#define REFUSALS_MAX 8
+struct refusal { /* a batch that was refused for a reason that passes */
+	int64_t producer;
+	enum kerr error;
+	int32_t seq;
+	int16_t epoch;
+	int16_t left; /* later ones to turn away; 0: nothing is remembered */
+};
 struct producers {
 	struct map by_id;
 	struct list lru;
 	int32_t n;
+	int32_t refusals_at; /* where the next one goes */
+	struct refusal refusals[REFUSALS_MAX];
 };
 void producers_init(struct producers *ps);
 void producers_fini(struct producers *ps);
 /* K_NONE with *dup set: that batch is already in the log. */
-enum kerr producers_check(const struct producers *ps, const struct batch *b,
+enum kerr producers_check(struct producers *ps, const struct batch *b,
 			  const struct producer_batch **dup, const char **why);
+/* The batch was turned away for a reason that passes: it will be back. */
+void producers_refused(struct producers *ps, const struct batch *b,
+		       enum kerr error);
 void producers_note(struct producers *ps, const struct batch *b,
 		    int64_t wall_ms);
 void producers_expire(struct producers *ps, int64_t wall_ms, int64_t after_ms);

@@ -9,6 +9,10 @@
  * 2. At most PRODUCERS_MAX per log; the least recently used one gives way.
  * 3. A producer that is known has at least one batch, except between
  *    producers_cut and producers_settle.
+ * 4. What is on its way behind a batch that was refused for a reason that
+ *    passes is refused with it, not as out of order: a client that hears of a
+ *    gap gives up, or takes a new epoch and sends again what it cannot know to
+ *    be missing.
  */
 #include "log_internal.h"
 
@@ -50,17 +54,94 @@ static int32_t last_seq(const struct batch *b)
 	return producer_next_seq(b->base_sequence, b->last_offset_delta);
 }
 
-enum kerr producers_check(const struct producers *ps, const struct batch *b,
+/* ---- refusals ------------------------------------------------------------ */
+
+enum { TURNED_AWAY_MAX = 100 }; /* then the client has left it out for good */
+
+static bool is_before(int32_t a, int32_t b)
+{
+	int32_t ahead = (b - a) & INT32_MAX;
+
+	return ahead != 0 && ahead <= INT32_MAX / 2;
+}
+
+static struct refusal *refusal_of(struct producers *ps, const struct batch *b)
+{
+	for (int i = 0; i < REFUSALS_MAX; i++)
+		if (ps->refusals[i].left &&
+		    ps->refusals[i].producer == b->producer_id &&
+		    ps->refusals[i].epoch == b->producer_epoch)
+			return &ps->refusals[i];
+	return NULL;
+}
+
+void producers_refused(struct producers *ps, const struct batch *b,
+		       enum kerr error)
+{
+	struct refusal *r = refusal_of(ps, b);
+
+	if (b->producer_id < 0)
+		return;
+	if (!r) {
+		r = &ps->refusals[ps->refusals_at];
+		ps->refusals_at = (ps->refusals_at + 1) % REFUSALS_MAX;
+	} else if (r->seq != b->base_sequence) {
+		return; /* it comes behind that one */
+	}
+	*r = (struct refusal){ b->producer_id, error, b->base_sequence,
+			       b->producer_epoch, TURNED_AWAY_MAX };
+}
+
+/* expected is the sequence that would be taken, -1 if any would. */
+static enum kerr behind_refused(struct producers *ps, const struct batch *b,
+			      int32_t expected)
+{
+	struct refusal *r = refusal_of(ps, b);
+
+	if (!r || !is_before(r->seq, b->base_sequence) ||
+	    (expected >= 0 && r->seq != expected))
+		return K_NONE;
+	r->left--;
+	return r->error;
+}
+
+/* It is in the log after all; what came before it may still be copied. */
+static void forget_refusal(struct producers *ps, const struct batch *b)
+{
+	struct refusal *r = refusal_of(ps, b);
+
+	if (r && !is_before(b->base_sequence, r->seq))
+		r->left = 0;
+}
+
+/* ---- checking ------------------------------------------------------------ */
+
+static enum kerr out_of_order(struct producers *ps, const struct batch *b,
+			      int32_t expected, const char **why)
+{
+	enum kerr e = behind_refused(ps, b, expected);
+
+	if (e == K_NONE)
+		return K_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	*why = "a batch before this one was refused and has to come first";
+	return e;
+}
+
+enum kerr producers_check(struct producers *ps, const struct batch *b,
 			  const struct producer_batch **dup, const char **why)
 {
 	const struct producer *p;
+	int32_t next;
+	enum kerr e;
 
 	*dup = NULL;
 	if (b->producer_id < 0)
 		return K_NONE;
 	p = producers_find(ps, b->producer_id);
-	if (!p)
-		return K_NONE;
+	if (!p) { /* any sequence would do */
+		e = out_of_order(ps, b, -1, why);
+		return e == K_OUT_OF_ORDER_SEQUENCE_NUMBER ? K_NONE : e;
+	}
 	if (b->producer_epoch < p->epoch) {
 		*why = "a newer epoch of this producer has written here";
 		return K_INVALID_PRODUCER_EPOCH;
@@ -69,7 +150,7 @@ enum kerr producers_check(const struct producers *ps, const struct batch *b,
 		if (b->base_sequence == 0)
 			return K_NONE;
 		*why = "a new producer epoch must begin with sequence 0";
-		return K_OUT_OF_ORDER_SEQUENCE_NUMBER;
+		return out_of_order(ps, b, 0, why);
 	}
 	for (int i = 0; i < p->n; i++) {
 		if (p->v[i].first_seq == b->base_sequence &&
@@ -78,11 +159,14 @@ enum kerr producers_check(const struct producers *ps, const struct batch *b,
 			return K_NONE;
 		}
 	}
-	if (b->base_sequence == producer_next_seq(p->v[p->n - 1].last_seq, 1))
+	next = producer_next_seq(p->v[p->n - 1].last_seq, 1);
+	if (b->base_sequence == next)
 		return K_NONE;
 	*why = "the sequence number does not follow the last one";
-	return K_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	return out_of_order(ps, b, next, why);
 }
+
+/* ---- noting -------------------------------------------------------------- */
 
 static struct producer *add(struct producers *ps, int64_t id)
 {
@@ -105,6 +189,7 @@ void producers_note(struct producers *ps, const struct batch *b,
 
 	if (b->producer_id < 0 || (b->attributes & BATCH_CONTROL))
 		return;
+	forget_refusal(ps, b);
 	p = producers_find(ps, b->producer_id);
 	if (!p)
 		p = add(ps, b->producer_id);
@@ -199,6 +284,7 @@ void producers_refill(struct producers *ps, const struct producers *older)
 		struct producer *o = list_entry(i, struct producer, link);
 		struct producer *p = producers_find(ps, o->id);
 
+		assert(p); /* it is there for what older has to give */
 		if (p->n && p->epoch != o->epoch)
 			p->wanting = false; /* only older epochs are left */
 		else

@@ -77,8 +77,13 @@ static int take_entries(struct past *p, const struct buf *body,
 
 	while (checkpoint_next(&r, &entry)) {
 		struct str name = checkpoint_name(entry);
-		struct known_log *k = map_find_str(&p->entries, name);
+		struct known_log *k;
 
+		if (name.n < 0) {
+			r.bad = true;
+			break;
+		}
+		k = map_find_str(&p->entries, name);
 		if (!k) {
 			k = mem_alloc(sizeof(*k));
 			map_put_str(&p->entries, name, k);

@@ -234,6 +234,18 @@ static void put_damaged(struct work *w, struct buf *out)
 	w->r->stats->logs_damaged++;
 }
 
+/* The entry stays as it is: whoever opens the log will not read it either. */
+static void put_unreadable(struct work *w, struct buf *out)
+{
+	struct bytes entry = w->known->entry;
+
+	survey_blame(w, -1, -1, "the checkpoint's entry makes no sense");
+	say_damaged(w);
+	checkpoint_put(out, entry.p, (size_t)entry.n);
+	w->r->stats->logs++;
+	w->r->stats->logs_damaged++;
+}
+
 /* The node can do without this one log; anything else stops the start. */
 static bool is_damage(int error)
 {
@@ -292,8 +304,10 @@ static int look_at(struct work *w)
 
 	if (w->rl && !w->rl->deleted)
 		r = check_topic(w);
-	if (w->known && !(w->rl && w->rl->anew))
+	if (w->known && !(w->rl && w->rl->anew)) {
 		w->old = checkpoint_read_log(w->r->store, w->known->entry);
+		w->unreadable = !w->old;
+	}
 	if (w->old && w->rl && !uuid_eq(w->old->topic_id, w->rl->topic_id)) {
 		log_free(w->old); /* another topic had that name before */
 		w->old = NULL;
@@ -312,7 +326,10 @@ int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 	w.rl = replay_find(r->replay, dir);
 	e = look_at(&w);
 	w.recheck = w.old && w.old->damaged;
-	if (is_damage(e)) {
+	if (w.unreadable) {
+		put_unreadable(&w, out);
+		e = 0;
+	} else if (is_damage(e)) {
 		survey_blame(&w, -1, -1, strerror(-e));
 		put_damaged(&w, out);
 		e = 0;

@@ -488,7 +488,8 @@ static bool fits(struct work *w, const struct batch *b, int64_t limit)
 	       is_of_epoch(w, b) && agrees(w, b);
 }
 
-/* In a file whose bytes nobody vouches for: is there life behind the tear? */
+/* In a file whose bytes nobody vouches for: is there life behind the tear? One
+ * window slides over it: what is looked at a byte further is in memory. */
 static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
 {
 	struct scan s;
@@ -497,12 +498,13 @@ static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
 
 	if (!w->r->blind || w->rl || segment_file(g, &f))
 		return true;
+	scan_open(&s, g->disk, f, 0, size);
 	for (int64_t pos = g->size + 1; pos < size && !whole; pos++) {
-		scan_open(&s, g->disk, f, pos, size);
+		s.pos = pos;
 		whole = scan_next_whole(&s) > 0 && batch_crc_ok(&s.batch) &&
 			s.batch.base_offset >= g->next;
-		scan_close(&s);
 	}
+	scan_close(&s);
 	return !whole;
 }
 

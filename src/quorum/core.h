@@ -40,7 +40,7 @@
 #define SUBMIT_BYTES_MAX (1 << 20)
 #define GATHER_KEEP (1 << 20) /* bytes of a buffer worth keeping */
 #define INFLIGHT_MAX 4096               /* entries to a peer, unanswered */
-#define TRAILING_MAX (2 * INFLIGHT_MAX) /* entries kept below a snapshot */
+#define TRAILING_MAX (2LL * INFLIGHT_MAX) /* entries kept below a snapshot */
 #define TRAILING_BYTES_MAX (32 << 20)
 #define MARK_SYNC_MS 100
 #define FULL_RETRY_MS 200 /* between two tries on a full disk */
@@ -118,6 +118,7 @@ struct quorum {
 	bool taking;
 	int64_t take_after_ms; /* not before; after a failure */
 	bool installing;
+	uint64_t installing_term; /* of the snapshot's last entry */
 	struct stream_out streams[QUORUM_MEMBERS_MAX];
 	int streams_n;
 	struct stream_in incoming;

@@ -163,6 +163,10 @@ static int load_segment(struct entries *s, uint64_t serial, bool last,
 		goto out;
 	reset = get_be16(b.p + 6) & SEGMENT_RESET;
 	start = (int64_t)get_be64(b.p + 20);
+	if (start < 1 || start > INT64_MAX / 2) {
+		rc = damaged(serial, 0, "begins at no index");
+		goto out;
+	}
 	if (reset || !s->segments_n)
 		tail_reset(t, start);
 	if (start != tail_next(t)) {

@@ -350,7 +350,8 @@ bool guard_contradicts(const struct raft *r,
 	uint64_t commit = raft_commit_index(r);
 	uint64_t term = ae->prev_log_term;
 
-	if (r->snapshot.installing || ae->term < raft_current_term(r))
+	/* while a snapshot is installed, its last entry is what is known */
+	if (ae->term < raft_current_term(r))
 		return false;
 	for (unsigned i = 0; i <= ae->n_entries; i++) {
 		uint64_t index = ae->prev_log_index + i;
@@ -365,6 +366,19 @@ bool guard_contradicts(const struct raft *r,
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The core takes a snapshot that ends where it has an entry of another term,
+ * even below what is committed: it would go back to before what was applied.
+ */
+bool guard_contradicts_snapshot(const struct raft *r,
+				const struct raft_install_snapshot *is,
+				uint64_t known_term)
+{
+	return is->term >= raft_current_term(r) &&
+	       is->last_index <= raft_commit_index(r) && known_term &&
+	       known_term != is->last_term;
 }
 
 static bool install_ok(struct raft *r, const struct raft_install_snapshot *is)

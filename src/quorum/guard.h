@@ -22,7 +22,7 @@
  *   T10 guard_wants_vote_result
  *   T12 guard_free_install
  *   T13 guard_read_configuration
- *   T14 guard_is_sound, guard_contradicts
+ *   T14 guard_is_sound, guard_contradicts, guard_contradicts_snapshot
  */
 #ifndef QUORUM_GUARD_H
 #define QUORUM_GUARD_H
@@ -102,6 +102,10 @@ bool guard_contradicts(const struct raft *r,
 		       uint64_t (*term_at)(const struct quorum *q,
 					   int64_t index),
 		       const struct quorum *q) must_use;
+/* T14: the same of a snapshot, by its last entry. */
+bool guard_contradicts_snapshot(const struct raft *r,
+				const struct raft_install_snapshot *is,
+				uint64_t known_term) must_use;
 /* T14: may this well-framed message be fed to the core at all? */
 bool guard_is_sound(struct raft *r, const struct raft_message *m) must_use;
 

@@ -332,7 +332,7 @@ int64_t quorum_next_tick(const struct quorum *q)
 	if (q->round.open)
 		at = min_of(at, q->round.sent_ms + q->heartbeat_ms);
 	if (q->hurried)
-		at = min_of(at, q->lost_ms + 2 * q->election_timeout_ms);
+		at = min_of(at, q->lost_ms + 2LL * q->election_timeout_ms);
 	return max_of(at, q->now_ms + 1);
 }
 

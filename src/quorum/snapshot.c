@@ -68,8 +68,9 @@ bool snapshot_parse(const struct buf *image, struct snapshot *out)
 	out->conf_index = (int64_t)get_be64(p + 24);
 	out->conf = (struct bytes){ p + HEADER, (int32_t)conf_n };
 	out->data = (struct bytes){ p + HEADER + conf_n, (int32_t)data_n };
-	return out->index > 0 && out->term > 0 && out->conf_index > 0 &&
-	       out->conf_index <= out->index;
+	return out->index > 0 && out->index <= INT64_MAX / 2 &&
+	       out->term > 0 && out->term <= INT64_MAX / 2 &&
+	       out->conf_index > 0 && out->conf_index <= out->index;
 }
 
 static int write_sliced(struct disk *d, struct file *f, const struct buf *image)

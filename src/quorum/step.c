@@ -16,6 +16,8 @@ uint64_t step_term_at(const struct quorum *q, int64_t index)
 
 	if (e)
 		return e->term;
+	if (q->installing && index == q->tail.first - 1)
+		return q->installing_term;
 	return index == q->snapshot_index ? q->snapshot_term : 0;
 }
 
@@ -164,6 +166,7 @@ static void take_snapshot(struct quorum *q, struct raft_update *u)
 
 	assert(index > q->applied);
 	q->installing = true;
+	q->installing_term = u->snapshot.metadata.term;
 	tail_reset(&q->tail, index + 1);
 	write_void(q);
 	/* the image itself is the stream's; the core had a handle of it */
@@ -522,7 +525,7 @@ void step_hurry_check(struct quorum *q)
 	if (!q->hurried)
 		return;
 	if (q->role != QUORUM_LEADER &&
-	    q->now_ms - q->lost_ms < 2 * q->election_timeout_ms)
+	    q->now_ms - q->lost_ms < 2LL * q->election_timeout_ms)
 		return;
 	q->hurried = false;
 	raft_set_election_timeout(&q->raft, (unsigned)q->election_timeout_ms);

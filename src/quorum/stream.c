@@ -243,6 +243,18 @@ static void answer(struct quorum *q, int32_t to, int64_t index, int64_t next)
 	step_send(q, &m, to, false);
 }
 
+static bool contradicts(struct quorum *q, int32_t from,
+			const struct raft_install_snapshot *is)
+{
+	uint64_t known = step_term_at(q, (int64_t)is->last_index);
+
+	if (!guard_contradicts_snapshot(&q->raft, is, known))
+		return false;
+	trace_error("quorum", "a leader's snapshot contradicts what is "
+		    "committed", "peer=%d index=%llu", from, is->last_index);
+	return true;
+}
+
 /* The image is whole: the core decides whether it is wanted. */
 static bool offer(struct quorum *q, int32_t from, uint64_t term)
 {
@@ -264,7 +276,7 @@ static bool offer(struct quorum *q, int32_t from, uint64_t term)
 	is->conf_index = (raft_index)s.conf_index;
 	is->data.base = raft_malloc(1); /* a handle: the image stays here */
 	is->data.len = 1;
-	if (guard_is_sound(&q->raft, &m)) {
+	if (guard_is_sound(&q->raft, &m) && !contradicts(q, from, is)) {
 		step_receive(q, &m);
 	} else {
 		raft_configuration_close(&is->conf);

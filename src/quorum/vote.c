@@ -39,6 +39,12 @@ int vote_open(struct vote_file *v, struct disk *d, int32_t node)
 	v->now.voted_for = get_be64(data + 16);
 	v->now.group = get_be64(data + 24);
 	v->now.newcomer = data[32];
+	if (v->now.term > INT64_MAX / 2) { /* no term that anyone sends */
+		trace_error("quorum", "term and vote are damaged",
+			    "file=" VOTE_PATH);
+		vote_close(v);
+		return -EBADMSG;
+	}
 	if (v->slots.whole)
 		return 0;
 	/* a crash in between, or one copy is damaged: make it whole again */

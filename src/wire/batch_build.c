@@ -18,6 +18,8 @@ void batch_build_begin(struct batch_builder *b, enum codec codec)
 
 static size_t varint_size(int64_t v)
 {
+	/* gcc and clang shift the sign in, as zigzag wants it */
+	/* cppcheck-suppress shiftTooManyBitsSigned */
 	uint64_t z = ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
 
 	return (size_t)(63 - __builtin_clzll(z | 1)) / 7 + 1;

@@ -125,6 +125,10 @@ static void decode_span(struct decoder *d, const struct wire_field *f,
 		d->r->bad = true;
 	*p = read_span(d->r, (size_t)length);
 	*n = length;
+	/* inside, texts end with a zero: two that differ behind one would be
+	 * the same to some and not to others */
+	if (text && *p && memchr(*p, 0, (size_t)length))
+		d->r->bad = true;
 }
 
 static double decode_f64(struct reader *r)
@@ -348,11 +352,12 @@ static void check_null(struct encoder *e, const struct wire_field *f, bool null)
 		fatal("codec: %s is null in version %d", f->name, e->version);
 }
 
-/* The protocol ends texts at 32767 bytes; a longer one is cut, at a
- * character, so that no message of ours can break a connection. */
+/* The protocol ends texts at 32767 bytes, and we at a zero; one that has more
+ * is cut, at a character, so that no message of ours can break a connection. */
 static int32_t clip(struct str s)
 {
-	int32_t n = s.n;
+	const char *zero = s.n > 0 ? memchr(s.p, 0, (size_t)s.n) : NULL;
+	int32_t n = zero ? (int32_t)(zero - s.p) : s.n;
 
 	if (n <= INT16_MAX)
 		return n;

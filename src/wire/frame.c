@@ -43,15 +43,20 @@ static void skip_tags(struct reader *r)
 	}
 }
 
+/* A text like those of the codec: without a zero. */
 static struct str read_client_id(struct reader *r)
 {
 	int16_t n = read_i16(r);
+	const char *p;
 
 	if (n < -1)
 		r->bad = true;
 	if (n < 0 || r->bad)
 		return STR_NULL;
-	return (struct str){ (const char *)read_span(r, (size_t)n), n };
+	p = (const char *)read_span(r, (size_t)n);
+	if (p && memchr(p, 0, (size_t)n))
+		r->bad = true;
+	return (struct str){ p, n };
 }
 
 bool frame_read_request(struct reader *r, struct request_header *h)

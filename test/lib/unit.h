@@ -11,7 +11,8 @@
  *	}
  *
  * CK_RUN_CASE=wheel_test runs one file, CK_FORK=no all in one process (for the
- * debugger; tests that abort are then left out).
+ * debugger; tests that abort are then left out). UNIT_SHORT=10 asks for a tenth
+ * of the rounds, for valgrind.
  */
 #ifndef TEST_LIB_UNIT_H
 #define TEST_LIB_UNIT_H
@@ -28,6 +29,8 @@ struct unit {
 	struct unit *next;
 };
 void unit_add(struct unit *u);
+/* n, or less of it where tests have to be short: at least 1 */
+int unit_rounds(int n);
 
 #define UNIT(fact, sig, n)                                                     \
 	static void fact##_fn(int _i);                                         \

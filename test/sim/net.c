@@ -486,7 +486,7 @@ static void handle(struct conn *c, struct request *rq)
 	rq->conn = c->id;
 	rq->order = c->next++;
 	*conn_slot(c, rq->order) = NULL;
-	rq->peer = c->link ? c->from : -1;
+	rq->peer = c->link || c->was_link ? c->from : -1;
 	rq->host = "10.0.0.7";
 	rq->arrived_ms = node_ms(n);
 	c->w->counts.requests++;

@@ -283,6 +283,16 @@ static void check_leader(struct watch *x, struct node *n, struct hosted *h,
 	c->epoch = max_of(c->epoch, r->leader_epoch);
 }
 
+/* A leader without all of it may have been chosen. */
+static bool may_be_unclean(const struct broker *b, const struct hosted *h)
+{
+	const struct topic *t = cluster_topic_by_id(b->cluster, h->topic->id);
+
+	return t && setting_bool(setting_of_topic(
+			    b->cluster, NULL, t,
+			    SETTING_UNCLEAN_LEADER_ELECTION_ENABLE));
+}
+
 static void check_hosted(struct watch *x, struct node *n,
 			 const struct broker *b, struct hosted *h)
 {
@@ -294,6 +304,7 @@ static void check_hosted(struct watch *x, struct node *n,
 	c->loose |= !h->topic->set.durable &&
 		    x->w->counts.kills + x->w->counts.power_cuts +
 		    x->w->counts.dooms + x->w->counts.fatals > 0;
+	c->loose |= may_be_unclean(b, h);
 	if (s->life != n->life || s->log != h->log->id)
 		*s = (struct seen){ n->life, h->log->id, -1, 0, start, 0 };
 	if (r->role == REPLICA_LEADER)

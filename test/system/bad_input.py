@@ -57,6 +57,27 @@ def sizes(c):
         s.close()
 
 
+def names(c):
+    """A NUL in a group's name: refused, and no trace of it in the list."""
+    def text(b):
+        return struct.pack(">h", len(b)) + b
+
+    def ask(key, version, body):
+        frame = struct.pack(">hhi", key, version, 7) + text(b"test") + body
+        s.sendall(struct.pack(">i", len(frame)) + frame)
+        size = struct.unpack(">i", s.recv(4, socket.MSG_WAITALL))[0]
+        return s.recv(size, socket.MSG_WAITALL)
+
+    s = connect(c)
+    answer = ask(11, 1, text(b"g\0h") + struct.pack(">ii", 10000, 10000) +
+                 text(b"stranger") + text(b"consumer") +
+                 struct.pack(">i", 1) + text(b"range") + struct.pack(">i", 0))
+    expect(answer[:6] == struct.pack(">ih", 7, 24), "JoinGroup: %r" % answer)
+    answer = ask(16, 0, b"")
+    expect(answer == struct.pack(">ihi", 7, 0, 0), "ListGroups: %r" % answer)
+    s.close()
+
+
 def bodies():
     """Real requests of real clients, by API and version."""
     found = glob.glob(os.path.join(TOP, "test/golden/frames/*-request.bin"))
@@ -134,7 +155,7 @@ with Cluster(1) as c:
     time.sleep(1)
     rss, fds = c.rss_kb(1), c.fds(1)
     n = 0
-    for part in (random_bytes, sizes, slow, mutations):
+    for part in (names, random_bytes, sizes, slow, mutations):
         begin = time.time()
         part(c)
         expect(c.alive(1), "the node died of " + part.__name__)

@@ -212,34 +212,56 @@ static void describe_group(struct broker *b, struct request *rq,
 		show_all(b, rq, r, &d, out);
 }
 
+static void describe(struct broker *b, struct request *rq,
+		     const struct describe_configs_request_resource *r,
+		     struct describe_configs_response_result *result)
+{
+	result->resource_type = r->resource_type;
+	result->resource_name = r->resource_name;
+	if (r->resource_type == TOPIC)
+		describe_topic(b, rq, r, result);
+	else if (r->resource_type == BROKER)
+		describe_broker(b, rq, r, result);
+	else if (r->resource_type == GROUP)
+		describe_group(b, rq, r, result);
+	else if (r->resource_type != BROKER_LOGGER &&
+		 r->resource_type != METRICS)
+		fail(result, K_INVALID_REQUEST, arena_printf(
+		     &rq->arena, "Unsupported resource type: %d",
+		     r->resource_type));
+}
+
+/* Asked for before in this request. */
+static bool is_repeated(struct map *seen, struct arena *a,
+			const struct describe_configs_request_resource *r)
+{
+	struct str key = str_printf(a, "%d %.*s", r->resource_type,
+				    STR_ARG(r->resource_name));
+
+	if (map_find_str(seen, key))
+		return true;
+	map_put_str(seen, key, seen);
+	return false;
+}
+
+/*
+ * Each resource once, however often it is named: five bytes that name one cost
+ * tens of KiB of answer, and a request may have millions of them.
+ */
 void handle_describe_configs(struct broker *b, struct request *rq)
 {
 	const struct describe_configs_request *in = rq->in;
 	struct describe_configs_response *out = rq->out;
+	struct map seen = { 0 };
 
-	out->results_n = in->resources_n;
+	out->results_n = 0;
 	out->results = wire_new(&describe_configs_response_result_type,
 				in->resources_n, &rq->arena);
-	for (int32_t i = 0; i < in->resources_n; i++) {
-		const struct describe_configs_request_resource *r =
-			&in->resources[i];
-		struct describe_configs_response_result *result =
-			&out->results[i];
-
-		result->resource_type = r->resource_type;
-		result->resource_name = r->resource_name;
-		if (r->resource_type == TOPIC)
-			describe_topic(b, rq, r, result);
-		else if (r->resource_type == BROKER)
-			describe_broker(b, rq, r, result);
-		else if (r->resource_type == GROUP)
-			describe_group(b, rq, r, result);
-		else if (r->resource_type != BROKER_LOGGER &&
-			 r->resource_type != METRICS)
-			fail(result, K_INVALID_REQUEST, arena_printf(
-			     &rq->arena, "Unsupported resource type: %d",
-			     r->resource_type));
-	}
+	for (int32_t i = 0; i < in->resources_n; i++)
+		if (!is_repeated(&seen, &rq->arena, &in->resources[i]))
+			describe(b, rq, &in->resources[i],
+				 &out->results[out->results_n++]);
+	map_fini(&seen);
 	broker_answer(b, rq);
 }
 

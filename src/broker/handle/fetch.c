@@ -198,6 +198,7 @@ static void finish(struct fetch *f)
 
 	wheel_disarm(&f->rq->timer);
 	if (f->overflow) { /* the reader begins another, or goes without */
+		assert(s);
 		s->doomed = true;
 		((struct fetch_response *)f->rq->out)->error_code =
 			K_FETCH_SESSION_ID_NOT_FOUND;

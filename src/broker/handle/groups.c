@@ -121,13 +121,13 @@ static void on_joined(struct broker *b, void *ctx, const struct proposed *p)
 {
 	struct request *rq = ctx;
 	const struct join_group_request *in = rq->in;
-	const struct group_joined *j = p->coord ? p->coord->result : NULL;
+	const struct group_joined *j = lost(p) ? NULL : p->coord->result;
 	const struct group *g = coord_group(b->coord, in->group_id);
 	const struct member *m;
 	struct parked *wait;
 
-	if (lost(p) || j->error_code) {
-		refuse_join(b, rq, lost(p) ? lost(p) : (enum kerr)j->error_code,
+	if (!j || j->error_code) {
+		refuse_join(b, rq, j ? (enum kerr)j->error_code : lost(p),
 			    in->member_id);
 		return;
 	}
@@ -302,11 +302,10 @@ static void wait_sync(struct broker *b, struct request *rq)
 static void on_synced(struct broker *b, void *ctx, const struct proposed *p)
 {
 	struct request *rq = ctx;
-	const struct group_synced *r = p->coord ? p->coord->result : NULL;
+	const struct group_synced *r = lost(p) ? NULL : p->coord->result;
 
-	if (lost(p) || r->error_code)
-		refuse_sync(b, rq,
-			    lost(p) ? lost(p) : (enum kerr)r->error_code);
+	if (!r || r->error_code)
+		refuse_sync(b, rq, r ? (enum kerr)r->error_code : lost(p));
 	else
 		wait_sync(b, rq);
 }

@@ -133,7 +133,19 @@ static bool is_malformed(const struct request *rq,
 	return in->name.n < 0 || !uuid_is_zero(in->topic_id);
 }
 
-static void list_asked(const struct broker *b, struct request *rq, int32_t i)
+/* A topic once, however often it is named: a few bytes that name one of many
+ * partitions cost a megabyte of answer. */
+static void list_once(const struct broker *b, struct request *rq,
+		      const struct topic *t, struct map *seen)
+{
+	if (map_find(seen, t->id.b, sizeof(t->id.b)))
+		return;
+	map_put(seen, t->id.b, sizeof(t->id.b), seen);
+	list_topic(b, rq, t);
+}
+
+static void list_asked(const struct broker *b, struct request *rq, int32_t i,
+		       struct map *seen)
 {
 	const struct metadata_request *in = rq->in;
 	const struct metadata_request_topic *want = &in->topics[i];
@@ -147,7 +159,7 @@ static void list_asked(const struct broker *b, struct request *rq, int32_t i)
 	t = want->name.n < 0 ? cluster_topic_by_id(b->cluster, want->topic_id) :
 			       cluster_topic(b->cluster, want->name);
 	if (t)
-		list_topic(b, rq, t);
+		list_once(b, rq, t, seen);
 	else if (want->name.n < 0)
 		list_fault(rq, want->name, want->topic_id, K_UNKNOWN_TOPIC_ID);
 	else if (topic_name_fault(want->name))
@@ -174,6 +186,7 @@ static void finish(struct broker *b, struct request *rq)
 	size_t n = asks_for_all(rq) ? map_count(&b->cluster->topics) :
 				      (size_t)in->topics_n;
 	char *id = arena_alloc(&rq->arena, UUID_TEXT_MAX);
+	struct map seen = { 0 };
 
 	uuid_text(b->cluster->id, id);
 	out->cluster_id = str_of(id);
@@ -188,7 +201,8 @@ static void finish(struct broker *b, struct request *rq)
 			list_topic(b, rq, i.value);
 	else
 		for (int32_t i = 0; i < in->topics_n; i++)
-			list_asked(b, rq, i);
+			list_asked(b, rq, i, &seen);
+	map_fini(&seen);
 	broker_answer(b, rq);
 }
 
@@ -216,29 +230,30 @@ static bool may_create(const struct broker *b, const struct request *rq)
 
 /* One that another request created meanwhile exists; one that was created and
  * has not reached our copy yet has no leader yet, as far as we can tell. */
-static int16_t error_of(const struct create_topics_response *out,
-			struct str name)
+static int16_t error_of(const struct map *created, struct str name)
 {
-	for (int32_t i = 0; i < out->topics_n; i++) {
-		int16_t error = out->topics[i].error_code;
+	const struct create_topics_response_topic *t =
+		map_find_str(created, name);
 
-		if (!str_eq(out->topics[i].name, name))
-			continue;
-		return !error || error == K_TOPIC_ALREADY_EXISTS ?
-			K_LEADER_NOT_AVAILABLE : error;
-	}
-	return K_NONE;
+	if (!t)
+		return K_NONE;
+	return !t->error_code || t->error_code == K_TOPIC_ALREADY_EXISTS ?
+		K_LEADER_NOT_AVAILABLE : t->error_code;
 }
 
 static void on_created(struct request *creation)
 {
 	struct asked *a = creation->on_answer_ctx;
 	const struct metadata_request *in = a->rq->in;
+	const struct create_topics_response *out = creation->out;
+	struct map created = { 0 };
 
+	for (int32_t i = 0; i < out->topics_n; i++)
+		map_put_str(&created, out->topics[i].name, &out->topics[i]);
 	for (int32_t i = 0; i < in->topics_n; i++)
 		if (in->topics[i].name.n >= 0)
-			a->errors[i] = error_of(creation->out,
-						in->topics[i].name);
+			a->errors[i] = error_of(&created, in->topics[i].name);
+	map_fini(&created);
 	finish(a->b, a->rq);
 	request_free(creation);
 }

@@ -81,7 +81,9 @@ static enum kerr append(struct broker *b, struct item *it, struct hosted *h,
 	done->why = NULL;
 	if (p->acks == -1)
 		error = replica_check_min_isr(r);
-	if (!error)
+	if (error)
+		log_refused(r->log, rec->p, (size_t)max_of(rec->n, 0), error);
+	else
 		error = check_batch(it, p, &done->why);
 	if (error)
 		return error;
@@ -104,6 +106,9 @@ static void produce_one(struct broker *b, struct errand *e, struct item *it)
 
 	if (!error)
 		error = append(b, it, h, p, &done);
+	else if (h && h->log)
+		log_refused(h->log, it->in->records.p,
+			    (size_t)max_of(it->in->records.n, 0), error);
 	if (error == K_UNKNOWN_TOPIC_ID && p->version < 13)
 		error = K_UNKNOWN_TOPIC_OR_PARTITION;
 	out->error_code = (int16_t)error;

@@ -21,9 +21,9 @@ static void on_allocated(struct broker *b, void *ctx, const struct proposed *p)
 	struct request *rq = ctx;
 	struct allocate_producer_ids_response *out = rq->out;
 	const struct producer_ids_allocated *r =
-		p->coord ? p->coord->result : NULL;
+		p->error ? NULL : p->coord->result;
 
-	if (p->error) {
+	if (!r) {
 		out->error_code = K_NOT_CONTROLLER;
 	} else {
 		out->producer_id_start = r->base;
@@ -58,8 +58,9 @@ static void serve_waiters(struct broker *b, enum kerr error)
 
 	while (!list_empty(&c->id_waiters) &&
 	       (error || c->next_id < c->end_id)) {
-		struct list *l = list_pop(&c->id_waiters);
+		struct list *l = c->id_waiters.next;
 
+		list_remove(l);
 		answer(b, list_entry(l, struct request, link), error);
 	}
 }

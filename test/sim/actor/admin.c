@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define SESSION_MAX_US 4000000 /* broker.session.timeout.ms is less in a run */
-
 static struct actor_topic *topic(const struct admin *d)
 {
 	return &d->a->topics[d->topic];
@@ -175,22 +173,14 @@ static void count(struct admin *d)
 	}
 }
 
-/*
- * A leader that has not heard of it yet serves the topic on, until it hears or
- * its lease ends: a deletion is over for all only then.
- */
-static int64_t over_us(const struct admin *d)
-{
-	return world_now_us(d->a->w) +
-	       (d->deed == DEED_DELETE ? SESSION_MAX_US : 0);
-}
-
 static void done(struct admin *d, enum history_outcome o)
 {
 	struct actors *a = d->a;
 
-	if (d->op != HISTORY_NONE)
-		history_done(a->h, d->op, o, over_us(d));
+	/* a deletion has no end in the history: a node that has not heard of
+	 * it yet goes on serving what it has, as Kafka's brokers do */
+	if (d->op != HISTORY_NONE && d->deed != DEED_DELETE)
+		history_done(a->h, d->op, o, world_now_us(a->w));
 	if (o == HISTORY_OK && d->deed == DEED_CREATE)
 		topic(d)->there = true;
 	if (o == HISTORY_OK && d->deed == DEED_EXTEND)

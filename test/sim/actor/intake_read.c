@@ -12,9 +12,16 @@ static const char *topic_name(const struct intake_part *p)
 	return p->in->a->topics[p->topic].name;
 }
 
-static void violate(const struct intake_part *p, int node, const char *what,
+/* A violation, but where the disk may lie: base offset and leader epoch of a
+ * batch lie outside of its CRC. There it is fetched again. */
+static void violate(struct intake_part *p, int node, const char *what,
 		    int64_t offset)
 {
+	if (p->in->a->damage[node]) {
+		p->in->a->n.damaged++;
+		part_later(p);
+		return;
+	}
 	world_violation(p->in->a->w,
 			"%s reads %s-%d at %" PRId64 " from node %d: %s at "
 			"%" PRId64,
@@ -66,13 +73,8 @@ static void read_records(struct intake_part *p, const struct batch *b, int node)
 static bool read_batch(struct intake_part *p, const struct batch *b, int node,
 		       bool first)
 {
-	struct actors *a = p->in->a;
-
 	if (!batch_crc_ok(b)) {
-		a->n.damaged++;
-		if (!a->damage[node])
-			violate(p, node, "a bad CRC", b->base_offset);
-		part_later(p);
+		violate(p, node, "a bad CRC", b->base_offset);
 		return false;
 	}
 	if (batch_last_offset(b) < p->position ||
@@ -84,7 +86,7 @@ static bool read_batch(struct intake_part *p, const struct batch *b, int node,
 		violate(p, node, "a gap, the next batch is", b->base_offset);
 		return false;
 	}
-	if (b->leader_epoch < p->last_epoch) {
+	if (b->leader_epoch < p->last_epoch && !p->in->a->damage[node]) {
 		violate(p, node, "an older leader epoch", b->base_offset);
 		return false;
 	}
@@ -107,10 +109,7 @@ static void read_batches(struct intake_part *p, const struct records *r,
 
 	while (end - at >= BATCH_HEADER_SIZE) {
 		if (batch_peek(at, (size_t)(end - at), &b) != K_NONE) {
-			p->in->a->n.damaged++;
-			if (!p->in->a->damage[node])
-				violate(p, node, "no batch", p->position);
-			part_later(p);
+			violate(p, node, "no batch", p->position);
 			return;
 		}
 		if (b.size > end - at || !read_batch(p, &b, node, first))

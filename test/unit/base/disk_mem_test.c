@@ -109,7 +109,7 @@ TEST(disk_mem_loses_names_without_sync_dir)
 
 TEST(disk_mem_rename_is_all_or_nothing)
 {
-	for (uint64_t seed = 0; seed < 200; seed++) {
+	for (int seed = 0; seed < unit_rounds(200); seed++) {
 		const char *a, *b;
 		struct file *f;
 
@@ -158,7 +158,7 @@ TEST(disk_mem_prefix_keeps_the_first_sectors)
 	bool torn = false, all = false, none = false;
 	static char data[5 * 512 + 1];
 
-	for (uint64_t seed = 0; seed < 300; seed++) {
+	for (int seed = 0; seed < unit_rounds(300); seed++) {
 		struct file *f;
 		size_t n;
 
@@ -185,7 +185,7 @@ TEST(disk_mem_random_keeps_any_subset_of_sectors)
 	unsigned seen = 0; /* bit per subset of three sectors */
 	static char data[3 * 512 + 1];
 
-	for (uint64_t seed = 0; seed < 400; seed++) {
+	for (int seed = 0; seed < unit_rounds(400); seed++) {
 		const char *text;
 		unsigned subset = 0;
 		struct file *f;

@@ -84,7 +84,7 @@ TEST(map_agrees_with_an_array_over_random_operations)
 	size_t n = 0;
 
 	prng_init(&p, 11);
-	for (int round = 0; round < 50000; round++) {
+	for (int round = 0; round < unit_rounds(50000); round++) {
 		size_t k = prng_below(&p, countof(there));
 		void *found = map_find_i64(&m, (int64_t)k);
 

@@ -30,6 +30,14 @@ TEST(str_prefix_of_itself)
 	ck_assert(!str_has_prefix(STR_NULL, ""));
 }
 
+TEST(str_has_nul_looks_at_all_bytes)
+{
+	ck_assert(str_has_nul(STR("a\0b")));
+	ck_assert(!str_has_nul(STR("ab")));
+	ck_assert(!str_has_nul(STR_NULL));
+	ck_assert(!str_has_nul(STR("")));
+}
+
 TEST(str_copies_are_terminated)
 {
 	struct arena a = { 0 };
@@ -81,9 +89,19 @@ TEST(str_to_i64_takes_whole_numbers_in_range)
 
 TEST(str_distance_counts_edits)
 {
-	ck_assert_uint_eq(str_distance("", ""), 0);
-	ck_assert_uint_eq(str_distance("abc", ""), 3);
-	ck_assert_uint_eq(str_distance("kitten", "sitting"), 3);
-	ck_assert_uint_eq(str_distance("log.dirs", "log.dir"), 1);
-	ck_assert_uint_eq(str_distance("ab", "ba"), 2);
+	ck_assert_uint_eq(str_distance("", "", 9), 0);
+	ck_assert_uint_eq(str_distance("abc", "", 9), 3);
+	ck_assert_uint_eq(str_distance("kitten", "sitting", 9), 3);
+	ck_assert_uint_eq(str_distance("log.dirs", "log.dir", 9), 1);
+	ck_assert_uint_eq(str_distance("ab", "ba", 9), 2);
+}
+
+TEST(str_distance_stops_at_its_limit)
+{
+	ck_assert_uint_eq(str_distance("kitten", "sitting", 4), 3);
+	ck_assert_uint_eq(str_distance("kitten", "sitting", 3), 3);
+	ck_assert_uint_eq(str_distance("kitten", "sitting", 2), 2);
+	ck_assert_uint_eq(str_distance("abcdef", "uvwxyz", 5), 5);
+	ck_assert_uint_eq(str_distance("", "abcdef", 5), 5);
+	ck_assert_uint_eq(str_distance("same", "same", 1), 0);
 }

@@ -109,7 +109,7 @@ TEST(wheel_agrees_with_a_plain_list)
 		arm(&probes[i], i, now + 1);
 		wheel_disarm(&probes[i].timer);
 	}
-	for (int round = 0; round < 5000; round++) {
+	for (int round = 0; round < unit_rounds(5000); round++) {
 		for (int k = 0; k < 10; k++) {
 			uint64_t far = (uint64_t)1 << prng_below(&p, 22);
 			size_t i = prng_below(&p, 100);

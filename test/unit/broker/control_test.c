@@ -158,6 +158,26 @@ static int16_t alter(int32_t node, int8_t type, const char *name,
 	return out->responses[0].error_code;
 }
 
+/* Found by fuzzing: five bytes that name it again cost tens of KiB. */
+TEST(a_resource_that_is_named_twice_is_described_once)
+{
+	struct describe_configs_request_resource v[3] = {
+		{ 2, STR("t"), -1, NULL },
+		{ 4, STR("1"), -1, NULL },
+		{ 2, STR("t"), -1, NULL },
+	};
+	struct describe_configs_request in = { 3, v, true, true };
+	const struct describe_configs_response *out;
+
+	begin(1);
+	ck_assert_int_eq(council_create(&c, 1, "t", 1), K_NONE);
+	out = council_ask(&c, 1, 32, 4, &in);
+	ck_assert_int_eq(out->results_n, 2);
+	ck_assert_int_eq(out->results[0].resource_type, 2);
+	ck_assert_int_eq(out->results[1].resource_type, 4);
+	council_fini(&c);
+}
+
 TEST(settings_are_altered_anywhere_and_seen_everywhere)
 {
 	struct describe_configs_request_resource r = { 2, STR("t"), -1, NULL };

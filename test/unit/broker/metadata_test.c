@@ -90,6 +90,26 @@ TEST(what_is_not_there_is_said_in_the_way_it_was_asked_for)
 	rig_fini(&r);
 }
 
+/* Found by fuzzing: bytes that name a topic again cost all its partitions. */
+TEST(a_topic_that_is_named_twice_is_listed_once)
+{
+	struct metadata_request_topic t[3] = { { .name = STR("t") },
+					       { .name = STR("t") },
+					       { .name = STR_NULL } };
+	struct metadata_request in;
+	struct metadata_response *out;
+
+	rig_init(&r, 1, 1, NULL);
+	t[2].topic_id = rig_topic(&r, "t", "1|1", NULL)->id;
+	wire_preset(&metadata_request_type, &in);
+	in.topics = t;
+	in.topics_n = 3;
+	out = rig_ask(&r, 1, 3, 12, &in);
+	ck_assert_int_eq(out->topics_n, 1);
+	ck_assert_int_eq(out->topics[0].partitions_n, 2);
+	rig_fini(&r);
+}
+
 TEST(before_it_is_ready_a_broker_says_nothing)
 {
 	struct metadata_request in;

@@ -132,6 +132,42 @@ TEST(too_few_in_sync_replicas_refuse_acks_all_before_the_append)
 	rig_fini(&r);
 }
 
+static int16_t produce_as(int32_t sequence)
+{
+	struct rig_call *p;
+
+	r.sequence = sequence;
+	p = rig_produce(&r, 1, "t", 0, -1, 1);
+	rig_pass(&r, 600); /* a follower that rests after an error comes back */
+	return rig_produced(p, NULL);
+}
+
+/* librdkafka before 2.4 ends a producer that then hears of a gap. */
+TEST_TIMES(what_is_sent_behind_a_refused_batch_is_refused_alike, 2)
+{
+	int16_t error = _i ? K_NOT_LEADER_OR_FOLLOWER : K_NOT_ENOUGH_REPLICAS;
+
+	rig_init(&r, 2, 1, NULL);
+	rig_topic(&r, "t", "1,2", "min.insync.replicas=2");
+	ck_assert_int_eq(produce_as(0), 0);
+	if (_i)
+		rig_lease(&r, 1, r.now_ms - 1);
+	else
+		rig_fence(&r, 2, true);
+	rig_settle(&r);
+	ck_assert_int_eq(produce_as(1), error);
+	if (_i)
+		rig_lease(&r, 1, INT64_MAX);
+	else
+		rig_fence(&r, 2, false);
+	rig_pass(&r, 1500);
+	ck_assert_int_eq(produce_as(2), error);
+	ck_assert_int_eq(produce_as(1), 0);
+	ck_assert_int_eq(produce_as(3), K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	ck_assert_int_eq(produce_as(2), 0);
+	rig_fini(&r);
+}
+
 TEST(who_is_not_leader_says_who_is)
 {
 	struct rig_call *p;

@@ -320,7 +320,7 @@ static void bootstrap(struct rig *r)
 	rig_command(r, &bootstrap_command_type, &c);
 }
 
-static void enlist(struct rig *r, int32_t node)
+void rig_register(struct rig *r, int32_t node)
 {
 	struct register_broker_command_listener l = { STR("PLAINTEXT"),
 						      STR("host"),
@@ -329,7 +329,8 @@ static void enlist(struct rig *r, int32_t node)
 
 	wire_preset(&register_broker_command_type, &c);
 	c.broker_id = node;
-	c.incarnation.b[0] = c.directory.b[0] = (uint8_t)node;
+	c.incarnation = r->nodes[node - 1].info.incarnation;
+	c.directory.b[0] = (uint8_t)node;
 	c.listeners = &l;
 	c.listeners_n = 1;
 	c.peer_host = STR("peer");
@@ -523,8 +524,8 @@ static void fill_info(struct rig_node *n, int i, const char *set)
 		n->settings.sources[setting_find(name) - settings] = "flag";
 	}
 	n->info = (struct node_info){
-		.incarnation = { .b = { (uint8_t)(i + 1) } },
-		.id = i + 1, .shards = n->rig->shards,
+		.id = i + 1, .incarnation.b[0] = (uint8_t)(i + 1),
+		.shards = n->rig->shards,
 		.listeners = &n->listener, .listeners_n = 1,
 		.peer_host = "peer", .peer_port = 9191 + i, .rack = racks[i],
 		.settings = &n->settings, .version = "test",
@@ -569,13 +570,14 @@ void rig_init(struct rig *r, int nodes, int shards, const char *set)
 	r->shards = shards;
 	r->now_ms = 1000000;
 	r->wall_ms = 1700000000000;
+	r->sequence = -1;
 	r->c = cluster_new();
 	r->coord = coord_new();
 	for (int i = 0; i < nodes; i++)
 		open_node(r, i, set);
 	bootstrap(r);
 	for (int i = 0; i < nodes; i++) {
-		enlist(r, i + 1);
+		rig_register(r, i + 1);
 		rig_fence(r, i + 1, false);
 		rig_lease(r, i + 1, FOREVER);
 	}
@@ -653,7 +655,8 @@ static struct bytes batch_of(struct rig *r, int n)
 				(struct bytes){ (const uint8_t *)"0123456789",
 						10 },
 				NULL);
-	out = batch_build_end(&bb, -1, -1, -1);
+	out = r->sequence < 0 ? batch_build_end(&bb, -1, -1, -1)
+			      : batch_build_end(&bb, 7, 0, r->sequence);
 	out.p = arena_dup(&r->arena, out.p, (size_t)out.n);
 	batch_build_fini(&bb);
 	return out;

@@ -57,6 +57,7 @@ struct rig {
 	int64_t now_ms, wall_ms;
 	struct rig_call *calls[RIG_CALLS]; /* by connection, from 1 */
 	int calls_n;
+	int32_t sequence; /* of the next batch of producer 7; -1: of nobody */
 	bool refuse_isr;
 	int isr_wishes, losses;
 	const char *refused; /* why a node has to end */
@@ -71,6 +72,8 @@ void rig_command(struct rig *r, const struct wire_type *type, const void *c);
 const struct topic *rig_topic(struct rig *r, const char *name,
 			      const char *replicas, const char *set);
 void rig_delete_topic(struct rig *r, const char *name);
+/* Its process, as info.incarnation says, registers anew. */
+void rig_register(struct rig *r, int32_t node);
 /* Fences it, and takes it out; or lets it back in. */
 void rig_fence(struct rig *r, int32_t node, bool fenced);
 void rig_lease(struct rig *r, int32_t node, int64_t until_ms);

@@ -126,7 +126,7 @@ TEST_TIMES(what_must_hold_holds_after_every_command, 24)
 	struct prng p;
 
 	prng_init(&p, (uint64_t)_i);
-	for (int step = 0; step < 300; step++) {
+	for (int step = 0; step < unit_rounds(300); step++) {
 		bool loss = step % 11 == 10;
 		struct bytes command = loss ? chance_loss(&s, &p) :
 					      chance_command(&s, &p);

@@ -56,6 +56,19 @@ TEST(every_letter_of_the_format_has_its_value)
 	drop(&o);
 }
 
+/* A pointer behind no bytes was NULL and 0: found by fuzzing, with UBSan. */
+TEST(an_empty_format_prints_nothing)
+{
+	struct buf b = { 0 };
+	struct one o;
+
+	make(&o, of("key"), of("value"));
+	format_message(&b, "", STR("topic"), 7, &o.record);
+	ck_assert_uint_eq(b.n, 0);
+	buf_fini(&b);
+	drop(&o);
+}
+
 TEST(a_message_is_never_taken_for_a_format)
 {
 	struct buf b = { 0 };

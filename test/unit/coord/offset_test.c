@@ -16,6 +16,19 @@ TEST(anyone_may_commit_for_a_group_without_members)
 		"  offset t-0 42 epoch=3 \"note\"\n");
 }
 
+TEST(commit_for_a_name_with_a_nul_makes_no_group)
+{
+	struct offsets_commit c = { .group_id = STR("g\0h"),
+				    .member_id = STR(""),
+				    .group_instance_id = STR_NULL,
+				    .generation_id = -1,
+				    .retention_ms = -1 };
+	WORLD(w);
+
+	world_apply(&w, &offsets_commit_type, &c);
+	ck_assert_uint_eq(map_count(&w.coord->groups), 0);
+}
+
 TEST(commit_needs_the_generation_of_a_member)
 {
 	WORLD(w);
@@ -135,6 +148,67 @@ TEST(offsets_of_a_subscribed_topic_are_not_deleted) /* KIP-496 */
 	r = w.effects.result;
 	ck_assert_int_eq(r->topics[0].partitions[0].error_code, K_NONE);
 	ck_assert_int_eq(committed(&w, "g"), -1);
+}
+
+TEST(offsets_of_a_group_of_another_kind_are_not_deleted_while_it_has_members)
+{
+	struct group_join_protocol p = { STR("v1"),
+		{ (const uint8_t *)"x", 1 } };
+	struct group_join j = { .group_id = STR("workers"),
+				.member_id = STR("m1"),
+				.known = true,
+				.new_member_id = STR("x"),
+				.group_instance_id = STR_NULL,
+				.protocol_type = STR("connect"),
+				.protocols = &p,
+				.protocols_n = 1 };
+	int32_t zero = 0;
+	struct offsets_delete_topic t = { STR("t"), 1, &zero };
+	struct offsets_delete d = { STR("workers"), 1, &t };
+	const struct offset_delete_response *r;
+	WORLD(w);
+
+	world_apply(&w, &offsets_delete_type, &d);
+	r = w.effects.result;
+	ck_assert_int_eq(r->error_code, K_GROUP_ID_NOT_FOUND);
+	commit(&w, "workers", "", -1, 3);
+	world_apply(&w, &group_join_type, &j);
+	world_apply(&w, &offsets_delete_type, &d);
+	r = w.effects.result;
+	ck_assert_int_eq(r->error_code, K_NON_EMPTY_GROUP);
+	ck_assert_int_eq(r->topics_n, 0);
+	ck_assert_int_eq(committed(&w, "workers"), 3);
+	leave(&w, "workers", "m1");
+	world_apply(&w, &offsets_delete_type, &d);
+	r = w.effects.result;
+	ck_assert_int_eq(r->error_code, K_NONE);
+	ck_assert_int_eq(committed(&w, "workers"), -1);
+}
+
+TEST(a_commit_with_its_own_retention_expires_by_that) /* OffsetCommit 2..4 */
+{
+	struct offsets_commit_partition p = { .offset = 7, .leader_epoch = -1,
+					      .metadata = STR("") };
+	struct offsets_commit_topic t = { .name = STR("t"),
+					  .partitions = &p,
+					  .partitions_n = 1 };
+	struct offsets_commit c = { .group_id = STR("g"),
+				    .member_id = STR(""),
+				    .group_instance_id = STR_NULL,
+				    .generation_id = -1,
+				    .retention_ms = 3 * DAY,
+				    .topics = &t,
+				    .topics_n = 1 };
+	WORLD(w);
+
+	t.topic_id = cluster_topic(w.cluster, STR("t"))->id;
+	world_apply(&w, &offsets_commit_type, &c);
+	w.now_ms += 3 * DAY - 1;
+	expire_offsets(&w, DAY);
+	ck_assert_int_eq(committed(&w, "g"), 7);
+	w.now_ms += 1;
+	expire_offsets(&w, DAY);
+	ck_assert_ptr_null(coord_group(w.coord, STR("g")));
 }
 
 TEST(producer_ids_are_never_given_twice)

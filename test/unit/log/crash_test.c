@@ -468,7 +468,7 @@ static bool live(struct run *r, uint64_t power)
 	up = begin(r);
 	if (up && r->b.recovery.logs)
 		check(r);
-	for (int i = 0; up && !r->dead && i < STEPS; i++)
+	for (int i = 0; up && !r->dead && i < unit_rounds(STEPS); i++)
 		step(r);
 	bench_crash(&r->b, r->how);
 	return up && !r->dead;

@@ -356,6 +356,39 @@ TEST(a_kill_leaves_the_batch_that_a_log_begins_in)
 	}
 }
 
+/*
+ * A node that lost its copy leads again, in passing, while it catches up with
+ * what the cluster decided long ago: at an end where that epoch did not begin.
+ */
+TEST(an_epoch_without_a_record_gives_way_to_the_leaders_records)
+{
+	const enum disk_mem_crash how[] = { DISK_MEM_KEEP, DISK_MEM_LOSE };
+	struct log_settings keep = bench_settings(true);
+	struct buf all;
+	struct log *f;
+
+	for (int i = 0; i < 2; i++) {
+		setup(1);
+		bench_must_append(l, 2, MAKING(.n = 5));
+		bench_must_append(l, 4, MAKING(.n = 5));
+		all = bench_read_all(&b, l, 0, 10);
+		f = bench_log(&b, "copy", &keep);
+		log_begin_epoch(f, 7);
+		bench_settle(&b);
+		ck_assert_int_eq(log_append_copy(f, all.p, all.n), 0);
+		ck_assert_int_eq(log_last_epoch(f), 4);
+		bench_settle(&b);
+		bench_crash(&b, how[i]);
+		bench_open(&b);
+		f = bench_log(&b, "copy", &keep);
+		ck_assert_int_eq(log_error(f), 0);
+		ck_assert_int_eq(log_end(f), 10);
+		ck_assert_int_eq(log_last_epoch(f), 4);
+		buf_fini(&all);
+		bench_fini(&b);
+	}
+}
+
 TEST(epoch_ends_are_those_of_offset_for_leader_epoch)
 {
 	int32_t epoch;

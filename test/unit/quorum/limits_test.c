@@ -291,7 +291,7 @@ TEST(random_bytes_are_no_frame)
 	struct message m;
 
 	prng_init(&p, 5);
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < unit_rounds(100000); i++) {
 		uint8_t b[120];
 		int32_t n = (int32_t)prng_below(&p, sizeof(b));
 

@@ -243,7 +243,7 @@ static void print(enum trace_level level, const char *line)
 
 TEST(quorum_survives_chaos)
 {
-	int64_t n = number("RAFTMQ_SIM_SEEDS", 300);
+	int64_t n = number("RAFTMQ_SIM_SEEDS", unit_rounds(300));
 	int64_t first = number("RAFTMQ_SIM_FIRST", 1);
 	struct sim_counts sum = { 0 };
 

@@ -420,7 +420,7 @@ TEST_TIMES(batch_mutated_is_never_read_out_of_bounds, 10)
 
 	golden_list("batches", ".batch", keep_seed);
 	prng_init(&p, (uint64_t)_i);
-	for (int i = 0; i < 10000; i++)
+	for (int i = 0; i < unit_rounds(10000); i++)
 		try_mutation(&p, &seeds[prng_below(&p, seeds_n)]);
 	for (size_t i = 0; i < seeds_n; i++)
 		buf_fini(&seeds[i]);

@@ -271,6 +271,42 @@ TEST(null_where_the_version_has_none_is_malformed)
 	arena_fini(&a);
 }
 
+/*
+ * Found by fuzzing: two groups "a" and "a\0b" were one to those who compare C
+ * strings, and deleting one freed what the other still stood for.
+ */
+TEST(a_zero_in_a_text_is_malformed_in_bytes_it_is_not)
+{
+	static const uint8_t bad[] = { 0, 3, 'a', 0, 'b' };
+	static const uint8_t good[] = { 0, 1, 'g', 0, 0, 0, 1, 0, 1, 'm',
+					0, 0, 0, 1, 0, 1, 'm',
+					0, 0, 0, 3, 'a', 0, 'b' };
+	struct find_coordinator_request find;
+	struct sync_group_request sync;
+	struct reader r = reader_of(bad, sizeof(bad));
+	struct arena a = { 0 };
+
+	ck_assert(!wire_decode(&r, &find_coordinator_request_type, 0, &find,
+			       &a));
+	r = reader_of(good, sizeof(good));
+	ck_assert(wire_decode(&r, &sync_group_request_type, 0, &sync, &a));
+	ck_assert_int_eq(sync.assignments[0].assignment.n, 3);
+	arena_fini(&a);
+}
+
+TEST(a_text_is_written_up_to_its_zero)
+{
+	struct find_coordinator_request find;
+	struct buf out = { 0 };
+
+	wire_preset(&find_coordinator_request_type, &find);
+	find.key = STR("a\0b");
+	wire_encode(&out, &find_coordinator_request_type, 0, &find, NULL);
+	ck_assert_uint_eq(out.n, 3);
+	ck_assert_mem_eq(out.p, "\0\1a", 3);
+	buf_fini(&out);
+}
+
 TEST_ABORTS(writing_null_where_the_version_has_none_is_a_bug)
 {
 	struct metadata_request m;
@@ -299,7 +335,7 @@ TEST(a_text_longer_than_the_protocol_allows_is_cut_at_a_character)
 	struct buf text = { 0 }, out = { 0 };
 	struct arena a = { 0 };
 
-	for (int i = 0; i < 20000; i++)
+	for (int i = 0; i < unit_rounds(20000); i++)
 		buf_put(&text, "\xc3\xa4", 2);
 	wire_preset(&api_versions_request_type, &v);
 	v.client_software_name = (struct str){ (char *)text.p, (int)text.n };

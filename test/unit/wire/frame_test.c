@@ -92,6 +92,18 @@ TEST(every_cut_of_a_request_header_is_malformed)
 	}
 }
 
+/* It goes into commands, which are read as strictly as anything. */
+TEST(a_client_id_with_a_zero_is_malformed)
+{
+	static const uint8_t in[] = { 0, 11, 0, 5, 0, 0, 0, 1, 0, 3, 'a', 0,
+				      'b' };
+	struct reader r = reader_of(in, sizeof(in));
+	struct request_header h;
+
+	ck_assert(!frame_read_request(&r, &h));
+	ck_assert_int_eq(h.client_id.n, -1);
+}
+
 TEST(a_negative_client_id_length_other_than_null_is_malformed)
 {
 	static const uint8_t in[] = { 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xfe };

@@ -24,6 +24,16 @@ static const uint8_t *random_bytes(struct filler *f, int32_t *n)
 	return p;
 }
 
+/* What Kafka's strings may be here: no zeroes. */
+static const char *random_text(struct filler *f, int32_t *n)
+{
+	uint8_t *p = (uint8_t *)(uintptr_t)random_bytes(f, n);
+
+	for (int32_t i = 0; i < *n; i++)
+		p[i] |= !p[i];
+	return (const char *)p;
+}
+
 static int64_t random_number(struct filler *f)
 {
 	static const int64_t edges[] = { 0, 1, -1, INT32_MAX, INT32_MIN,
@@ -69,7 +79,7 @@ static void fill_one(struct filler *f, const struct wire_field *field, void *p)
 		*(struct uuid *)p = prng_uuid(f->p);
 		break;
 	case WIRE_STR:
-		s->p = (const char *)random_bytes(f, &s->n);
+		s->p = random_text(f, &s->n);
 		break;
 	case WIRE_BYTES:
 		b->p = random_bytes(f, &b->n);

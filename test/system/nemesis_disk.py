@@ -1,0 +1,15 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A slice of test/nemesis: full disks, clocks that jump, a bad network.
+CYCLES=n and SEED=n for more or other ones."""
+import os
+import subprocess
+import sys
+
+NEMESIS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "nemesis")
+
+sys.exit(subprocess.run([
+    sys.executable, "-B", os.path.join(NEMESIS, "nemesis.py"),
+    "--faults", "disk,clock,proxy", "--rate", "100",
+    "--cycles", os.environ.get("CYCLES", "7"),
+    "--seed", os.environ.get("SEED", "1")]).returncode)
