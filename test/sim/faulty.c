@@ -308,8 +308,9 @@ static const struct disk_ops ops = {
 	.truncate = f_truncate,
 	.reserve = f_reserve, .writeback = f_writeback, .fd = f_fd,
 	.rename = d_rename, .unlink = d_unlink, .mkdir = d_mkdir,
-	.rmdir = d_rmdir, .sync_dir = d_sync_dir, .sync_all = d_sync_all,
-	.list = d_list, .space = d_space,
+	.rmdir = d_rmdir, .sync_dir = d_sync_dir, .list = d_list,
+	.sync_all = d_sync_all,
+	.space = d_space,
 };
 
 /* ---- the disk ------------------------------------------------------------ */
