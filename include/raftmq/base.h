@@ -85,7 +85,6 @@ bool str_eq(struct str a, struct str b);
 bool str_eq_c(struct str a, const char *terminated);
 int str_cmp(struct str a, struct str b); /* bytewise; null sorts first */
 bool str_has_prefix(struct str s, const char *prefix);
-bool str_has_nul(struct str s); /* then no terminated copy is the same */
 struct str str_dup(struct arena *a, struct str s);
 char *str_c(struct arena *a, struct str s); /* terminated copy; null -> "" */
 char *str_heap(struct str s);               /* terminated copy, mem_free it */

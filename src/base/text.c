@@ -52,11 +52,6 @@ bool str_has_prefix(struct str s, const char *prefix)
 	return s.n >= p.n && same(s.p, p.p, p.n);
 }
 
-bool str_has_nul(struct str s)
-{
-	return s.n > 0 && memchr(s.p, '\0', (size_t)s.n);
-}
-
 struct str str_dup(struct arena *a, struct str s)
 {
 	if (s.n < 0)

@@ -210,7 +210,7 @@ void coordinator_restored(struct broker *b)
 
 enum kerr coordinator_check(const struct broker *b, struct str group)
 {
-	if (group.n <= 0 || str_has_nul(group))
+	if (group.n <= 0)
 		return K_INVALID_GROUP_ID;
 	if (!b->quorum.is_leader(b->quorum.ctx))
 		return K_NOT_COORDINATOR;

@@ -246,10 +246,6 @@ void classic_join(struct apply *a, const struct group_join *j)
 	struct group *g;
 
 	r->member_id = str_dup(a->arena, j->member_id);
-	r->error_code = (int16_t)group_check_names(j->group_id,
-						   j->group_instance_id);
-	if (r->error_code)
-		return;
 	g = group_make(a, j->group_id);
 	apply_changed(a, g);
 	if (j->member_id.n <= 0)

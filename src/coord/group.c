@@ -207,15 +207,6 @@ bool group_all_joined(const struct group *g)
 	return true;
 }
 
-/* Names are kept terminated and are the keys of maps: one with a NUL in it
- * would never be found again. */
-enum kerr group_check_names(struct str group_id, struct str instance_id)
-{
-	if (str_has_nul(group_id))
-		return K_INVALID_GROUP_ID;
-	return str_has_nul(instance_id) ? K_INVALID_REQUEST : K_NONE;
-}
-
 enum kerr group_check_member(const struct group *g, struct str member_id,
 			     struct str instance_id, int32_t generation)
 {

@@ -24,7 +24,6 @@ struct group *group_make(struct apply *a, struct str id);
 void group_destroy(struct coord *c, struct group *g);
 void group_free(struct group *g);
 void group_set_state(struct apply *a, struct group *g, enum group_state to);
-enum kerr group_check_names(struct str group_id, struct str instance_id);
 struct member *group_find_member(const struct group *g, struct str id);
 struct member *group_add_member(struct coord *c, struct group *g,
 				struct str id, struct str instance_id);

@@ -139,11 +139,8 @@ void offsets_commit(struct apply *a, const struct offsets_commit *c)
 	struct offset_commit_response *r =
 		apply_result(a, &offset_commit_response_type);
 	struct group *g = group_find(a->coord, c->group_id);
-	int16_t refused = (int16_t)group_check_names(c->group_id,
-						     c->group_instance_id);
+	int16_t refused = check_commit(g, c);
 
-	if (!refused)
-		refused = check_commit(g, c);
 	if (!refused)
 		g = group_make(a, c->group_id);
 	r->topics_n = c->topics_n;

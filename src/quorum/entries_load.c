@@ -163,7 +163,7 @@ static int load_segment(struct entries *s, uint64_t serial, bool last,
 		goto out;
 	reset = get_be16(b.p + 6) & SEGMENT_RESET;
 	start = (int64_t)get_be64(b.p + 20);
-	if (start < 1 || start > INT64_MAX / 2) {
+	if (start < 1 || start > INT64_MAX / 2 + 1) { /* behind a snapshot */
 		rc = damaged(serial, 0, "begins at no index");
 		goto out;
 	}

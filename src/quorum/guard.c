@@ -323,6 +323,10 @@ static bool append_ok(struct raft *r, const struct raft_append_entries *ae)
 	/* there is one leader per term, and it is this server */
 	if (raft_state(r) == RAFT_LEADER && ae->term == raft_current_term(r))
 		return false;
+	/* entry 1 names the members: without it no start would find them */
+	if (!ae->prev_log_index && ae->n_entries &&
+	    ae->entries[0].type != RAFT_CHANGE)
+		return false;
 	for (unsigned i = 0; i < ae->n_entries; i++) {
 		const struct raft_entry *e = &ae->entries[i];
 

@@ -371,7 +371,7 @@ int quorum_open(struct quorum **out, const struct quorum_config *c)
 
 	assert(c->queue && c->id >= 0 && c->id < INT32_MAX);
 	rc = open_files(out, c);
-	if (rc == -EBADMSG) /* what was read may have been wrong, not the disk */
+	if (rc == -EBADMSG) /* perhaps what was read is wrong, not the disk */
 		rc = open_files(out, c);
 	if (rc != -EBADMSG || !have_others_enough(c))
 		return rc;

@@ -216,10 +216,10 @@ static struct log *open_log(struct plant *p, const char *topic, bool durable)
 		.delete_old = true,
 		.durable = durable,
 	};
-	struct uuid id = { { 1, (uint8_t)*topic } };
+	struct log_id id = { str_of(topic), { { 1, (uint8_t)*topic } },
+			     topic[0] == 'u' };
 	struct log *l;
-	int rc = store_log_open(p->store, str_of(topic), id,
-				topic[0] == 'u', &set, &l);
+	int rc = store_log_open(p->store, &id, &set, &l);
 
 	return rc ? NULL : l;
 }
@@ -236,7 +236,8 @@ static bool append(struct log *l)
 	batch_build_add(&bb, 5000, key, key, NULL);
 	b = batch_build_end(&bb, -1, -1, -1);
 	log_begin_epoch(l, epoch);
-	e = log_append(l, (uint8_t *)(uintptr_t)b.p, (size_t)b.n, epoch, 2000,
+	e = log_append(l, &(struct log_offer){ (uint8_t *)(uintptr_t)b.p,
+					       (size_t)b.n, epoch, 2000 },
 		       &out);
 	must(e == K_NONE || log_error(l) || log_end(l) > INT64_MAX / 2);
 	batch_build_fini(&bb);

@@ -439,6 +439,62 @@ static int shadow_list(struct disk *d, const char *path,
 	return real->ops->list(real, path, each, ctx);
 }
 
+static int64_t shadow_size_of(struct disk *d, const char *path)
+{
+	struct disk *real = shadow_of(d)->real;
+
+	return real->ops->size_of(real, path);
+}
+
+/* ---- everything at once -------------------------------------------------- */
+
+struct tour {
+	struct disk *d;
+	const char *path;
+	int rv;
+};
+
+static int sync_tree(struct disk *d, const char *path);
+
+static int sync_one(struct disk *d, const char *path)
+{
+	struct file *f;
+	int rv = shadow_open(d, path, DISK_READ, &f);
+
+	if (rv < 0)
+		return rv;
+	rv = shadow_sync(f);
+	shadow_close(f);
+	return rv;
+}
+
+static void sync_entry(void *ctx, const char *name, bool is_dir)
+{
+	struct tour *w = ctx;
+	struct arena a = { 0 };
+	const char *path = arena_printf(&a, "%s%s%s", w->path,
+					*w->path ? "/" : "", name);
+
+	if (w->rv == 0)
+		w->rv = is_dir ? sync_tree(w->d, path) : sync_one(w->d, path);
+	arena_fini(&a);
+}
+
+static int sync_tree(struct disk *d, const char *path)
+{
+	struct tour w = { d, path, 0 };
+	int rv = shadow_list(d, path, sync_entry, &w);
+
+	if (rv == 0)
+		rv = w.rv;
+	return rv < 0 ? rv : shadow_sync_dir(d, path);
+}
+
+static int shadow_sync_all(struct disk *d)
+{
+	return sync_tree(d, "");
+}
+
 static int shadow_space(struct disk *d, int64_t *total, int64_t *usable)
 {
 	struct disk *real = shadow_of(d)->real;
@@ -461,7 +517,9 @@ static const struct disk_ops ops = {
 	.unlink = shadow_unlink,
 	.mkdir = shadow_mkdir,
 	.rmdir = shadow_rmdir,
+	.size_of = shadow_size_of,
 	.sync_dir = shadow_sync_dir,
+	.sync_all = shadow_sync_all,
 	.list = shadow_list,
 	.space = shadow_space,
 };

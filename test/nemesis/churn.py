@@ -3,6 +3,7 @@
 leaders are elected. Refusals are counted, not judged; what was acknowledged
 must have happened."""
 import os
+import random
 import subprocess
 import threading
 
@@ -14,7 +15,7 @@ class Churn(threading.Thread):
     def __init__(self, run):
         super().__init__(daemon=True)
         self.run_, self.nodes = run, run.nodes
-        self.rng = __import__("random").Random(run.rng.random())
+        self.rng = random.Random(run.rng.random())
         self.halt = threading.Event()
         self.topics, self.n, self.prefix = [], 0, run.clients.topic
 
@@ -61,9 +62,8 @@ class Churn(threading.Thread):
     def end(self):
         self.halt.set()
         self.join()
-        left = [t for t in self.topics]
-        if left:
-            for f in self.nodes.admin().delete_topics(left).values():
+        if self.topics:
+            for f in self.nodes.admin().delete_topics(self.topics).values():
                 try:
                     f.result()
                 except KafkaException:

@@ -5,6 +5,7 @@ Producers (librdkafka, idempotent; kafka-python, without retries) give every
 record a value of its own; consumers (assigned; two members of a group) note
 what they see. judge() compares it all with one last reading.
 """
+import collections
 import glob
 import json
 import logging
@@ -72,7 +73,8 @@ class Librdkafka(Sends):
 
     def __init__(self, clients, number, rate):
         super().__init__(clients, number, rate)
-        self.fatal, self.gaps = [], []
+        self.fatal, self.gaps, self.hung = [], [], []
+        self.said = collections.deque(maxlen=1000)
         self.log = logging.Logger("eos")  # what it says of gaps in sequences
         handler = logging.Handler()
         handler.emit = self.note
@@ -81,6 +83,8 @@ class Librdkafka(Sends):
 
     def note(self, record):
         text = record.getMessage()
+        if not text.startswith(("MSGSET", "PRODUCE", "TOPPAR")) or "error" in text:
+            self.said.append((now_us(), text))
         if "sequence" in text:
             self.gaps.append((now_us(), text))
 
@@ -89,7 +93,7 @@ class Librdkafka(Sends):
             "bootstrap.servers": self.clients.bootstrap, "acks": "all",
             "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
             "socket.timeout.ms": SOCKET_MS, "reconnect.backoff.max.ms": 200,
-            "error_cb": self.error, "debug": "eos", "log_level": 7}, logger=self.log)
+            "error_cb": self.error, "debug": "eos,msg", "log_level": 7}, logger=self.log)
 
     def error(self, e):
         if e.code() == KafkaError._FATAL or e.fatal():
@@ -119,10 +123,16 @@ class Librdkafka(Sends):
                 self.ended = True
 
     def wait(self, s):
-        self.producer.poll(s)
+        try:
+            self.producer.poll(s)
+        except KafkaException:
+            self.ended = True
 
     def finish(self):
-        self.left = 0 if self.ended else self.producer.flush(120)
+        try:
+            self.left = 0 if self.ended else self.producer.flush(120)
+        except KafkaException:
+            self.ended = True
 
 
 class KafkaPython(Sends):
@@ -285,8 +295,19 @@ class Clients:
             if not missing:
                 return []
             if time.monotonic() > end:
-                return missing
+                return self.give_up(missing, since_us)
             time.sleep(0.01)
+
+    def give_up(self, missing, since_us):
+        """One producer alone hangs, others do not: then it is the client."""
+        served = {op[0] for t in self.senders[1:] for op in t.ops[-5000:]
+                  if op[4] == "ok" and op[2] > since_us}
+        if not set(missing) <= served:
+            return missing
+        main = self.senders[0]
+        main.hung.append((now_us(), missing, list(main.said)))
+        main.ended = True
+        return []
 
     def gap_ms(self, since_us, until_us):
         """The longest time without an acknowledgement, on any partition."""

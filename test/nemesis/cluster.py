@@ -159,6 +159,10 @@ class Nodes(Cluster):
             return 0
         return shadow.cut(live, durable, rng, how)
 
+    def settle_disk(self, i):
+        """What lies in the directory now is what is on the disk."""
+        shutil.rmtree(self.shadow_dir(i), ignore_errors=True)
+
     def wipe(self, i):
         for d in (self.data_dir(i), self.shadow_dir(i)):
             shutil.rmtree(d, ignore_errors=True)

@@ -211,10 +211,12 @@ def damage(run):
     what = [files.damage(top, run.rng, run.rng.choice(files.KINDS))
             for _ in range(run.rng.choice((1, 1, 1, 3)))]
     run.count("damaged files", len(what))
+    run.nodes.settle_disk(i)
     outcome = "healed" if starts_damaged(run, i) else "refused"
     if outcome == "refused":
         shutil.rmtree(top)
         os.rename(saved, top)
+        run.nodes.settle_disk(i)
         run.start(i)
     shutil.rmtree(saved, ignore_errors=True)
     run.count("damage " + outcome)
@@ -250,6 +252,7 @@ def wipe(run):
         run.acks()
     for d in ("log", "journal"):
         shutil.rmtree(os.path.join(run.nodes.data_dir(i), d))
+    run.nodes.settle_disk(i)
     run.start(i)
     run.count("wiped")
     return "wipe %s: node %d" % (role, i)

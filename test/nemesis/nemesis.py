@@ -248,6 +248,11 @@ class Run:
         found = self.found = read_all(self.nodes, topic, PARTITIONS, 120)
         self.clients.stop_readers()
         self.clients.learn(found)
+        for at, parts, said in self.clients.senders[0].hung:
+            print("           at %d a producer hung for partitions %s, others did not; "
+                  "its last words:" % (at, parts))
+            for when, text in said[-self.options.words:]:
+                print("           %d %s" % (when, text))
         path = os.path.join(self.nodes.dir, "history.txt")
         record.write(path, self.clients, found, self.happened, now_us())
         bad = judge(self.clients, found) or record.judge(path)
@@ -259,6 +264,7 @@ class Run:
             self.count("acknowledged to %s" % t.name, sum(op[4] == "ok" for op in t.ops))
         self.count("producers that gave up",
                    sum(len(getattr(t, "fatal", [])) for t in self.clients.senders))
+        self.count("producers that hung", len(self.clients.senders[0].hung))
         self.count("gaps that librdkafka saw",
                    sum(len(getattr(t, "gaps", [])) for t in self.clients.senders))
         self.count("records read", sum(len(g) for t in self.clients.readers
@@ -319,11 +325,13 @@ def parse():
     p.add_argument("--minutes", type=float)
     p.add_argument("--round", type=float, default=60, help="seconds of one topic")
     p.add_argument("--rate", type=float, default=200, help="records/s per partition")
-    p.add_argument("--faults", default="kill,killall,pause,partition,churn",
+    p.add_argument("--faults", default="kill,killall,pause,partition,damage,wipe,churn",
                    help="of " + ",".join(names) + "; some may be named twice")
     p.add_argument("--pause-max", type=float, default=20, help="seconds of SIGSTOP")
     p.add_argument("--java", action="store_true", help="Java's producer as well, where "
                    "test/lib/get-kafka.sh has fetched it before")
+    p.add_argument("--words", type=int, default=10,
+                   help="of a client that hung: so many lines of its own")
     p.add_argument("--no-net", action="store_true", help="without name spaces")
     p.add_argument("-D", dest="define", action="append", help="a setting of the nodes")
     o = p.parse_args()

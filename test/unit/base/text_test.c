@@ -30,14 +30,6 @@ TEST(str_prefix_of_itself)
 	ck_assert(!str_has_prefix(STR_NULL, ""));
 }
 
-TEST(str_has_nul_looks_at_all_bytes)
-{
-	ck_assert(str_has_nul(STR("a\0b")));
-	ck_assert(!str_has_nul(STR("ab")));
-	ck_assert(!str_has_nul(STR_NULL));
-	ck_assert(!str_has_nul(STR("")));
-}
-
 TEST(str_copies_are_terminated)
 {
 	struct arena a = { 0 };

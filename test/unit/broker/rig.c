@@ -651,12 +651,10 @@ static struct bytes batch_of(struct rig *r, int n)
 
 	batch_build_begin(&bb, CODEC_NONE);
 	for (int i = 0; i < n; i++)
-		batch_build_add(&bb, r->wall_ms, BYTES_NULL,
-				(struct bytes){ (const uint8_t *)"0123456789",
-						10 },
-				NULL);
-	out = r->sequence < 0 ? batch_build_end(&bb, -1, -1, -1)
-			      : batch_build_end(&bb, 7, 0, r->sequence);
+		batch_build_add(&bb, r->wall_ms, BYTES_NULL, (struct bytes){
+				(const uint8_t *)"0123456789", 10 }, NULL);
+	out = batch_build_end(&bb, r->sequence < 0 ? -1 : 7,
+			      r->sequence < 0 ? -1 : 0, r->sequence);
 	out.p = arena_dup(&r->arena, out.p, (size_t)out.n);
 	batch_build_fini(&bb);
 	return out;

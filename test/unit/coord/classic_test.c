@@ -189,25 +189,6 @@ TEST(refused_first_join_leaves_no_group_behind)
 	ck_assert_ptr_null(coord_group(w.coord, STR("g")));
 }
 
-TEST(a_nul_in_a_name_is_refused_and_leaves_nothing_behind)
-{
-	struct group_join j = { .group_id = STR("g\0h"),
-				.member_id = STR(""),
-				.new_member_id = STR("m"),
-				.group_instance_id = STR_NULL };
-	WORLD(w);
-
-	/* the group would be freed and stay in the map under the whole name */
-	ck_assert_int_eq(join_with(&w, &j, "range:a"), K_INVALID_GROUP_ID);
-	ck_assert_uint_eq(map_count(&w.coord->groups), 0);
-	j.group_id = STR("g");
-	j.group_instance_id = STR("i\0j");
-	ck_assert_int_eq(join_with(&w, &j, "range:a"), K_INVALID_REQUEST);
-	ck_assert_uint_eq(map_count(&w.coord->groups), 0);
-	j.group_instance_id = STR("i");
-	ck_assert_int_eq(join_with(&w, &j, "range:a"), K_NONE);
-}
-
 TEST(full_group_takes_nobody)
 {
 	struct group_join j = { .group_id = STR("g"),

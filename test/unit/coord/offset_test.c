@@ -16,19 +16,6 @@ TEST(anyone_may_commit_for_a_group_without_members)
 		"  offset t-0 42 epoch=3 \"note\"\n");
 }
 
-TEST(commit_for_a_name_with_a_nul_makes_no_group)
-{
-	struct offsets_commit c = { .group_id = STR("g\0h"),
-				    .member_id = STR(""),
-				    .group_instance_id = STR_NULL,
-				    .generation_id = -1,
-				    .retention_ms = -1 };
-	WORLD(w);
-
-	world_apply(&w, &offsets_commit_type, &c);
-	ck_assert_uint_eq(map_count(&w.coord->groups), 0);
-}
-
 TEST(commit_needs_the_generation_of_a_member)
 {
 	WORLD(w);

@@ -115,6 +115,9 @@ TEST(guard_refuses_senseless_appends)
 	v[1].term = 8; /* beyond the leader's */
 	ck_assert(!guard_is_sound(&s.r, &good));
 	v[1].term = 7;
+	m = good; /* the first entry of all names the members */
+	m.append_entries.prev_log_index = m.append_entries.prev_log_term = 0;
+	ck_assert(!guard_is_sound(&s.r, &m));
 	v[1].type = 4;
 	ck_assert(!guard_is_sound(&s.r, &good));
 	v[1].type = RAFT_CHANGE; /* of nothing */
