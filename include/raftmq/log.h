@@ -241,11 +241,13 @@ int32_t log_epoch_at(const struct log *l, int64_t offset); /* -1 unknown */
 void log_epoch_end(const struct log *l, int32_t epoch, int32_t *epoch_out,
 		   int64_t *end_out); /* -1, -1 when unknown */
 
-/* First record with timestamp >= ts and offset < end; false: none. */
-bool log_find_time(struct log *l, int64_t ts, int64_t end, int64_t *ts_out,
-		   int64_t *offset_out);
-/* The record with the largest timestamp (ListOffsets -3); false: empty. */
-bool log_find_max_time(struct log *l, int64_t *ts_out, int64_t *offset_out);
+/* First record with timestamp >= ts and offset < end: 1; none: 0; else the
+ * error, and nothing is known. */
+int log_find_time(struct log *l, int64_t ts, int64_t end, int64_t *ts_out,
+		  int64_t *offset_out) must_use;
+/* The record with the largest timestamp (ListOffsets -3); 0: empty. */
+int log_find_max_time(struct log *l, int64_t *ts_out, int64_t *offset_out)
+	must_use;
 
 /* Active idempotent producers, for DescribeProducers. */
 struct log_producer {

@@ -119,10 +119,10 @@ enum kerr replica_on_fetch(struct replica *r, const struct replica_fetch *f,
  * a follower has reached the HW and the start of the epoch (KIP-320 rule 4).
  */
 bool replica_want_isr(struct replica *r, int64_t now_ms);
-/* The answer to AlterPartition: forgets the wish. A committed change comes
- * through replica_assign; after an error the next wish waits a little. A
- * request whose fate is unknown stays in flight until it is answered or the
- * partition epoch moves: ask again with the same list. */
+/* The answer to AlterPartition. Refused: the wish is forgotten, and the next
+ * one waits a little. Granted, or overtaken by another change: it counts until
+ * the partition epoch moves in replica_assign. A request whose fate is unknown
+ * stays in flight: ask again with the same list. */
 int replica_isr_answered(struct replica *r, enum kerr error, int64_t now_ms);
 const struct replica_peer *replica_peer(const struct replica *r, int32_t node);
 

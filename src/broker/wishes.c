@@ -59,6 +59,17 @@ static int16_t decision_of(const struct alter_partition_response *r, int32_t i)
 	return r->topics[i].partitions[0].error_code;
 }
 
+/*
+ * Nothing is known of the wishes. Another registration refuses this request,
+ * but an earlier one with the same wishes may have been heard before it.
+ */
+static bool is_open(const struct wishes *w, int16_t error)
+{
+	return error == K_NOT_CONTROLLER || error == K_REQUEST_TIMED_OUT ||
+	       (error == K_STALE_BROKER_EPOCH && !list_empty(&w->asked) &&
+		!wish_at(w->asked.next)->lost);
+}
+
 static void on_answer(struct broker *b, void *ctx, const void *out, int error)
 {
 	const struct alter_partition_response *r = out;
@@ -71,8 +82,7 @@ static void on_answer(struct broker *b, void *ctx, const void *out, int error)
 	if (!current)
 		return;
 	w->asking = false;
-	if (error || r->error_code == K_NOT_CONTROLLER ||
-	    r->error_code == K_REQUEST_TIMED_OUT) {
+	if (error || is_open(w, r->error_code)) {
 		retry(w);
 		return;
 	}

@@ -35,6 +35,7 @@ struct sync_job {
 	struct disk *disk;
 	bool root; /* log/ itself has new names */
 	bool cycle; /* part of the cycle, else of store_sync_log */
+	bool naming; /* of store_sync_name */
 	int n;
 	struct sync_item v[];
 };
@@ -115,6 +116,10 @@ static void sync_finish(struct store_job *base)
 	if (j->cycle) {
 		base->store->syncing = false;
 		cycle_step(base->store);
+	} else if (j->naming) {
+		base->log->naming = false;
+		if (!base->log->gone && !base->log->error)
+			log_drop_below_start(base->log);
 	} else {
 		release_hold(base->log);
 	}
@@ -184,6 +189,25 @@ void store_sync_log(struct log *l)
 	j->base.log = l;
 	j->root = true;
 	l->sync_hold = true;
+	store_give(l->store, &j->base, QUEUE_SYNC);
+}
+
+void store_sync_name(struct segment *g)
+{
+	struct log *l = g->log;
+	struct sync_job *j;
+
+	if (l->naming || l->store->stopping || l->error)
+		return;
+	j = make_sync(l->store, 1);
+	add_item(j, g);
+	if (!j->n) {
+		mem_free(j);
+		return;
+	}
+	j->base.log = l;
+	j->root = l->store->root_fresh;
+	j->naming = l->naming = true;
 	store_give(l->store, &j->base, QUEUE_SYNC);
 }
 

@@ -66,13 +66,21 @@ static int find_in_segment(struct segment *g, struct wanted *w)
 	return found ? 1 : min_of(r, 0);
 }
 
-bool log_find_time(struct log *l, int64_t ts, int64_t end, int64_t *ts_out,
-		   int64_t *offset_out)
+/* No space to open a file passes; what cannot be read is lost for good. */
+static int settle(struct log *l, int r)
+{
+	if (r < 0 && !disk_error_passes(r))
+		log_fail(l, r);
+	return r;
+}
+
+int log_find_time(struct log *l, int64_t ts, int64_t end, int64_t *ts_out,
+		  int64_t *offset_out)
 {
 	struct wanted w = { ts, l->start, min_of(end, l->end), -1, -1 };
-	int r = 0;
+	int r = l->error;
 
-	for (int32_t i = 0; i < l->seg_n && !r && !l->error; i++) {
+	for (int32_t i = 0; i < l->seg_n && !r; i++) {
 		struct segment *g = l->seg[i];
 
 		if (g->next <= w.from || g->max_ts < ts)
@@ -81,11 +89,9 @@ bool log_find_time(struct log *l, int64_t ts, int64_t end, int64_t *ts_out,
 			break;
 		r = find_in_segment(g, &w);
 	}
-	if (r < 0 && r != -EMFILE && r != -ENFILE)
-		log_fail(l, r);
 	*ts_out = w.ts_out;
 	*offset_out = w.offset_out;
-	return r > 0;
+	return settle(l, r);
 }
 
 /* The largest header time < bound of the batches from log_start on. */
@@ -120,22 +126,21 @@ static int max_time_below(struct log *l, struct segment *g, int64_t bound,
  */
 #define MAX_TIME_TRIES 8
 
-bool log_find_max_time(struct log *l, int64_t *ts_out, int64_t *offset_out)
+int log_find_max_time(struct log *l, int64_t *ts_out, int64_t *offset_out)
 {
 	int64_t bound = INT64_MAX;
+	int r = l->error;
 
 	*ts_out = *offset_out = -1;
-	for (int try = 0; try < MAX_TIME_TRIES && !l->error; try++) {
+	for (int try = 0; try < MAX_TIME_TRIES && !r; try++) {
 		int64_t max = INT64_MIN;
 
-		for (int32_t i = 0; i < l->seg_n; i++)
-			if (max_time_below(l, l->seg[i], bound, &max) < 0)
-				return false;
-		if (max == INT64_MIN)
-			return false;
-		if (log_find_time(l, max, l->end, ts_out, offset_out))
-			return true;
+		for (int32_t i = 0; i < l->seg_n && !r; i++)
+			r = max_time_below(l, l->seg[i], bound, &max);
+		if (r || max == INT64_MIN)
+			return settle(l, r);
+		r = log_find_time(l, max, l->end, ts_out, offset_out);
 		bound = max;
 	}
-	return false;
+	return r;
 }

@@ -111,7 +111,7 @@ static int make_dir(struct work *w)
 	int r = 0;
 
 	log_dir_path(w->log, path);
-	if (w->place.missing || !w->old)
+	if (w->place.missing || !w->old || w->misnamed)
 		r = store_make_dir(w->r->store, w->log, path);
 	map_put(&w->r->dirs, path, strlen(path), w->r);
 	return r;
@@ -280,6 +280,19 @@ static int work_on(struct work *w, struct buf *out)
 	return r;
 }
 
+/*
+ * Ids differ in all their bytes; where a few of them are right it is the text
+ * that was damaged: a topic id has no checksum.
+ */
+static bool is_same_topic(struct uuid a, struct uuid b)
+{
+	int same = 0;
+
+	for (size_t i = 0; i < sizeof(a.b); i++)
+		same += a.b[i] == b.b[i];
+	return same >= (int)sizeof(a.b) / 2;
+}
+
 /* The directory is of another topic than the journal's: it stays, aside. */
 static int check_topic(struct work *w)
 {
@@ -291,6 +304,12 @@ static int check_topic(struct work *w)
 	if (r || uuid_is_zero(id) || uuid_eq(id, w->rl->topic_id))
 		return r;
 	snprintf(from, sizeof(from), LOG_ROOT "/%s", w->dir);
+	w->misnamed = is_same_topic(id, w->rl->topic_id);
+	if (w->misnamed) {
+		trace_warn("log", "a topic id is damaged, and written anew",
+			   "file=%s/" METADATA_NAME, from);
+		return 0;
+	}
 	snprintf(to, sizeof(to), LOG_ROOT "/%.160s.%" PRIx64 "-stray", w->dir,
 		 w->r->life);
 	trace_warn("log", "a directory of another topic is moved aside",

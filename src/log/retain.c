@@ -5,7 +5,8 @@
  * log_start.
  *
  * 1. Nothing at or above the high watermark goes.
- * 2. Only whole files are deleted, and only below log_start.
+ * 2. Only whole files are deleted, and only below log_start; the first that
+ *    stays has its name on disk: a power cut could leave an empty directory.
  * 3. A log whose last segment goes keeps an empty one at log_end: the next
  *    offset stays on disk.
  */
@@ -27,7 +28,11 @@ void log_drop_below_start(struct log *l)
 		(void)!log_roll(l, l->end, l->store->wall_ms, &g);
 		return;
 	}
-	if (l->seg[n]->size == 0 && l->seg[n]->fresh)
+	if (l->seg[n]->fresh)
+		store_sync_name(l->seg[n]); /* and then comes here again */
+	while (n && l->seg[n]->fresh)
+		n--;
+	if (!n)
 		return;
 	log_remove_segments(l, 0, n);
 	log_forget_spots(l);

@@ -575,6 +575,30 @@ static int64_t journaled_start(const struct work *w)
 }
 
 /*
+ * What came first after the log began anew there may begin before (a leader
+ * gives whole batches). Where nothing but the files tells what came.
+ */
+static bool spans_restart(struct work *w, int64_t base)
+{
+	struct segment *g;
+	struct scan s;
+	struct file *f;
+	bool spans = false;
+
+	if (w->plan.closed_end)
+		return false; /* the journal has it */
+	g = segment_new(w->log, base, 0);
+	if (!segment_file(g, &f)) {
+		scan_open(&s, g->disk, f, 0, survey_file_size(g));
+		spans = scan_next_whole(&s) > 0 && batch_crc_ok(&s.batch) &&
+			batch_last_offset(&s.batch) >= w->plan.restart;
+		scan_close(&s);
+	}
+	segment_abandon(g);
+	return spans;
+}
+
+/*
  * Where a log begins that no checkpoint knows, or that was cleared. Its first
  * file may stand higher than the journal's first batch because retention let
  * the others go; or because it is from before, or their names never reached the
@@ -587,7 +611,8 @@ static void find_beginning(struct work *w)
 	if (expected == NONE && w->plan.n)
 		expected = w->rl->v[w->plan.view[0]].a;
 	while (w->file < w->place.n && w->plan.restart != NONE &&
-	       w->place.base[w->file] < w->plan.restart)
+	       w->place.base[w->file] < w->plan.restart &&
+	       !spans_restart(w, w->place.base[w->file]))
 		w->file++;
 	base = w->file < w->place.n ? w->place.base[w->file] : expected;
 	if (base > expected && (w->plan.n || w->plan.closed_end) &&

@@ -6,7 +6,7 @@
  * Invariants:
  * 1. The high watermark counts every member of the maximal ISR: the committed
  *    one and the one asked for. So it is right whether or not the request has
- *    taken effect (KIP-497).
+ *    taken effect (KIP-497), until the committed one is known again.
  * 2. A follower's end is set only by a fetch under the current leader epoch,
  *    so what an older epoch acknowledged does not count (KIP-101, KIP-320).
  * 3. It does not move while the committed ISR is below min.insync.replicas
@@ -168,10 +168,22 @@ bool replica_want_isr(struct replica *r, int64_t now_ms)
 	return true;
 }
 
+/*
+ * Granted, or overtaken by a change (it may have been the same wish, asked
+ * twice): the committed set is another one already, and who is new in it counts
+ * although we have yet to be told.
+ */
+static bool is_settled(enum kerr error)
+{
+	return error == K_NONE || error == K_INVALID_UPDATE_VERSION ||
+	       error == K_FENCED_LEADER_EPOCH;
+}
+
 int replica_isr_answered(struct replica *r, enum kerr error, int64_t now_ms)
 {
+	if (is_settled(error))
+		return 0; /* replica_assign will end the wish */
 	replica_forget_wish(r);
-	if (error)
-		r->isr_retry_ms = now_ms + ISR_RETRY_MS;
+	r->isr_retry_ms = now_ms + ISR_RETRY_MS;
 	return replica_raise_high_watermark(r);
 }

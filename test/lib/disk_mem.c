@@ -388,10 +388,8 @@ static int find_dir(struct disk_mem *m, const char *path, struct node **out)
 }
 
 /* One after another: the power may go in between. */
-static int mem_sync_all(struct disk *d)
+static int sync_nodes(struct disk_mem *m)
 {
-	struct disk_mem *m = of(d);
-
 	list_each (l, &m->tree.nodes, safe) {
 		struct node *n = list_entry(l, struct node, link);
 
@@ -402,10 +400,19 @@ static int mem_sync_all(struct disk *d)
 		else
 			disk_node_sync(n);
 	}
-	if (is_nth(&m->fail_sync))
-		return -EIO;
+	return is_nth(&m->fail_sync) ? -EIO : 0;
+}
+
+static int mem_sync_all(struct disk *d)
+{
+	struct disk_mem *m = of(d);
+	int err;
+
 	m->stats.syncs++;
-	return 0;
+	disk_tree_hold_all(&m->tree); /* names that go take nodes along */
+	err = sync_nodes(m);
+	disk_tree_drop_all(&m->tree);
+	return err;
 }
 
 static int mem_sync_dir(struct disk *d, const char *path)

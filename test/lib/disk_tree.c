@@ -498,13 +498,26 @@ static void show_kept(struct tree *t, struct node *dir)
 	}
 }
 
+void disk_tree_hold_all(struct tree *t)
+{
+	list_each(l, &t->nodes, safe)
+		disk_node_hold(list_entry(l, struct node, link));
+}
+
+void disk_tree_drop_all(struct tree *t)
+{
+	for (struct list *l = t->nodes.prev, *before; l != &t->nodes;
+	     l = before) {
+		before = l->prev; /* still held, whatever goes with this one */
+		disk_node_drop(list_entry(l, struct node, link));
+	}
+}
+
 void disk_tree_crash(struct tree *t, struct prng *prng,
 		     enum disk_mem_crash how)
 {
 	crash_names(t, prng, how);
-	/* no node may go while the list is walked */
-	list_each(l, &t->nodes, safe)
-		disk_node_hold(list_entry(l, struct node, link));
+	disk_tree_hold_all(t);
 	list_each(k, &t->nodes, after) {
 		struct node *n = list_entry(k, struct node, link);
 
@@ -520,11 +533,7 @@ void disk_tree_crash(struct tree *t, struct prng *prng,
 			disk_tree_charge(t, n,
 					 disk_tree_round_up(n->seen.size));
 	}
-	for (struct list *l = t->nodes.prev, *before; l != &t->nodes;
-	     l = before) {
-		before = l->prev; /* still held, whatever goes with this one */
-		disk_node_drop(list_entry(l, struct node, link));
-	}
+	disk_tree_drop_all(t);
 }
 
 void disk_tree_sync_dir(struct tree *t, struct node *dir)

@@ -50,6 +50,9 @@ struct tree {
 
 void disk_tree_init(struct tree *t);
 void disk_tree_fini(struct tree *t);
+/* No node may go while the list is walked. */
+void disk_tree_hold_all(struct tree *t);
+void disk_tree_drop_all(struct tree *t);
 /* What is seen becomes what the crash has left; not for DISK_MEM_KEEP. */
 void disk_tree_crash(struct tree *t, struct prng *prng,
 		     enum disk_mem_crash how);

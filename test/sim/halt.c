@@ -45,6 +45,15 @@ static void drop_answers(struct sim_thread *t)
 		request_free(list_entry(l, struct request, link));
 }
 
+/* To threads that have ended: it is kept, as in host/mailbox.h. */
+static bool has_mail(const struct node *n)
+{
+	for (int i = 0; i <= n->w->config.shards; i++)
+		if (!list_empty(&n->threads[i].letters))
+			return true;
+	return false;
+}
+
 /* Thread 0 ends last and takes the process with it. */
 static void finish(struct world *w, void *ctx, bool alive)
 {
@@ -75,7 +84,7 @@ static void finish(struct world *w, void *ctx, bool alive)
 	n->quorum = NULL;
 	for (int i = 0; i <= w->config.shards; i++)
 		drop_answers(&n->threads[i]);
-	if (estate_bytes(n->id) && !n->failed)
+	if (estate_bytes(n->id) && !n->failed && !has_mail(n))
 		world_violation(w, "node %d stopped, and %zu bytes were not "
 				"freed", n->id, estate_bytes(n->id));
 	node_leave(n, DEATH_STOP);

@@ -328,6 +328,10 @@ static void check_hosted(struct watch *x, struct node *n,
 		/* without a lease its view of the cluster may be old */
 		if (r->role == REPLICA_LEADER && broker_has_lease(b))
 			check_isr(x, n, h, c);
+		/* committed in that epoch: who leads an older one is late,
+		 * even if the leader itself could not be looked at */
+		if (r->high_watermark > c->committed)
+			c->epoch = max_of(c->epoch, r->leader_epoch);
 		c->committed = max_of(c->committed, r->high_watermark);
 	}
 	s->epoch = r->leader_epoch;

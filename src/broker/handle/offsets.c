@@ -82,6 +82,7 @@ static enum kerr list_one(struct hosted *h, int64_t asked,
 			  struct list_offsets_response_partition *out)
 {
 	int64_t ts, offset, end = replica_read_end(h->replica);
+	int r;
 
 	switch (asked) {
 	case EARLIEST:
@@ -98,11 +99,15 @@ static enum kerr list_one(struct hosted *h, int64_t asked,
 		out->leader_epoch = log_last_epoch(h->log);
 		return K_NONE;
 	case MAX_TIMESTAMP:
-		if (log_find_max_time(h->log, &ts, &offset) && offset < end)
+		r = log_find_max_time(h->log, &ts, &offset);
+		if (r > 0 && offset < end)
 			found(out, h, ts, offset);
-		return K_NONE;
+		return r < 0 ? K_KAFKA_STORAGE_ERROR : K_NONE;
 	default:
-		if (log_find_time(h->log, asked, end, &ts, &offset))
+		r = log_find_time(h->log, asked, end, &ts, &offset);
+		if (r < 0)
+			return K_KAFKA_STORAGE_ERROR;
+		if (r > 0)
 			found(out, h, ts, offset);
 		else if (end_is_unknown(h->replica))
 			return K_OFFSET_NOT_AVAILABLE;

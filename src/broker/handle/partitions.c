@@ -165,11 +165,33 @@ void handle_describe_topic_partitions(struct broker *b, struct request *rq)
 
 /* ---- ElectLeaders -------------------------------------------------------- */
 
+/* Version 0 has no room for an error of all: each partition tells it. */
 static void elect_late(struct request *rq, int16_t error)
 {
+	const struct elect_leaders_request *in = rq->in;
 	struct elect_leaders_response *out = rq->out;
+	int32_t n = max_of(in->topic_partitions_n, 0);
 
 	out->error_code = error;
+	out->replica_election_results_n = n;
+	out->replica_election_results =
+		wire_new(&elect_leaders_response_topic_type, n, &rq->arena);
+	for (int32_t i = 0; i < n; i++) {
+		const struct elect_leaders_request_topic *t =
+			&in->topic_partitions[i];
+		struct elect_leaders_response_topic *r =
+			&out->replica_election_results[i];
+
+		r->topic = t->topic;
+		r->partition_result_n = t->partitions_n;
+		r->partition_result =
+			wire_new(&elect_leaders_response_partition_type,
+				 t->partitions_n, &rq->arena);
+		for (int32_t k = 0; k < t->partitions_n; k++) {
+			r->partition_result[k].partition_id = t->partitions[k];
+			r->partition_result[k].error_code = error;
+		}
+	}
 }
 
 static void elected(struct broker *b, struct request *rq, void *result)

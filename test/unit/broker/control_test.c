@@ -84,6 +84,35 @@ TEST(without_a_majority_an_admin_request_times_out)
 	council_fini(&c);
 }
 
+TEST(an_election_that_times_out_says_so_of_each_partition)
+{
+	static const int32_t partitions[] = { 0, 3 };
+	struct elect_leaders_request_topic t = { STR("t"), 2,
+						 (int32_t *)partitions };
+	struct elect_leaders_request in;
+	const struct elect_leaders_response *out;
+	struct council_call *call;
+
+	begin(3);
+	c.stalled = true;
+	wire_preset(&elect_leaders_request_type, &in);
+	in.timeout_ms = 500;
+	in.topic_partitions_n = 1;
+	in.topic_partitions = &t;
+	call = council_send(&c, 2, 43, 0, &in);
+	council_pass(&c, 700);
+	ck_assert(call->done);
+	out = call->out; /* version 0 has nothing but this */
+	ck_assert_int_eq(out->replica_election_results_n, 1);
+	ck_assert_int_eq(out->replica_election_results->partition_result_n, 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(out->replica_election_results
+					 ->partition_result[i].error_code,
+				 K_REQUEST_TIMED_OUT);
+	c.stalled = false;
+	council_fini(&c);
+}
+
 TEST(a_request_waits_for_the_next_leader)
 {
 	struct council_call *call;

@@ -236,6 +236,24 @@ TEST(the_topic_id_beside_the_segments_is_not_needed)
 	bench_fini(&b);
 }
 
+/* The directory of another topic would go aside, with all that is in it. */
+TEST(a_damaged_topic_id_is_not_another_topics)
+{
+	setup(true);
+	bench_tick(&b, 70000); /* the journal has not all any more */
+	bench_settle(&b);
+	bench_must_append(l, 0, MAKING(.n = 2));
+	bench_settle(&b);
+	end(1);
+	ck_assert(disk_mem_flip(b.mem, "log/t-0/partition.metadata", 35, 2));
+	open_both();
+	check_whole(l, 42);
+	end(1);
+	open_both();
+	check_whole(l, 42);
+	bench_fini(&b);
+}
+
 TEST(a_file_that_cannot_be_read_costs_its_log_alone)
 {
 	setup(true);

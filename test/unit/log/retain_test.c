@@ -8,11 +8,11 @@ static struct bench b;
 static struct log *l;
 static struct log_settings set;
 
-static void setup(void)
+static void setup(uint64_t seed)
 {
 	set = bench_settings(true);
 	set.segment_bytes = 1000;
-	bench_init(&b, 1);
+	bench_init(&b, seed);
 	bench_open(&b);
 	l = bench_log(&b, "t", &set);
 	bench_settle(&b);
@@ -20,7 +20,7 @@ static void setup(void)
 
 TEST(retention_messages_keeps_exactly_the_newest)
 {
-	setup();
+	setup(1);
 	set.retention_messages = 7;
 	log_configure(l, &set);
 	for (int i = 1; i < 200; i++) {
@@ -40,7 +40,7 @@ TEST(retention_messages_keeps_exactly_the_newest)
 
 TEST(retention_bytes_deletes_whole_old_segments_below_the_high_watermark)
 {
-	setup();
+	setup(1);
 	for (int i = 0; i < 60; i++)
 		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
 	set.retention_bytes = 3000;
@@ -57,7 +57,7 @@ TEST(retention_bytes_deletes_whole_old_segments_below_the_high_watermark)
 
 TEST(retention_ms_empties_a_log_and_keeps_its_next_offset)
 {
-	setup();
+	setup(1);
 	for (int i = 0; i < 60; i++)
 		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
 	log_set_high_watermark(l, 120);
@@ -75,30 +75,82 @@ TEST(retention_ms_empties_a_log_and_keeps_its_next_offset)
 	bench_fini(&b);
 }
 
+/*
+ * The file that stays was new, those before it went: a disk may keep that they
+ * went and not that it came.
+ */
+TEST(a_power_cut_after_retention_leaves_a_log_that_is_whole)
+{
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		int32_t segments;
+		int64_t end;
+
+		setup(seed);
+		for (int i = 0; i < 5; i++)
+			bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+		bench_tick(&b, 70000); /* a checkpoint vouches for it */
+		bench_settle(&b);
+		segments = log_segments(l);
+		while (log_segments(l) == segments)
+			bench_must_append(l, 0, MAKING(.n = 2, .tag = 7));
+		bench_settle(&b);
+		end = log_end(l);
+		set.retention_messages = 2;
+		log_configure(l, &set);
+		log_set_high_watermark(l, end);
+		for (uint64_t jobs = seed % 6; jobs > 0; jobs--)
+			bench_run_one(&b);
+		bench_crash(&b, DISK_MEM_RANDOM);
+		bench_open(&b);
+		l = bench_log(&b, "t", &set);
+		ck_assert_int_eq(log_error(l), 0);
+		ck_assert_int_eq(log_end(l), end);
+		bench_fini(&b);
+	}
+}
+
 TEST(a_time_finds_the_first_record_that_is_as_late)
 {
 	int64_t ts, at;
 
-	setup();
+	setup(1);
 	for (int i = 0; i < 100; i++)
 		bench_must_append(l, 0, MAKING(.n = 3, .ts = 1000 + i * 10,
 					       .codec = i % 2 ? CODEC_LZ4 :
 								CODEC_NONE));
 	for (int i = 0; i < 100; i++) {
-		ck_assert(log_find_time(l, 1000 + i * 10, 300, &ts, &at));
+		ck_assert_int_eq(log_find_time(l, 1000 + i * 10, 300, &ts,
+					       &at), 1);
 		ck_assert_int_eq(at, i * 3);
-		ck_assert(log_find_time(l, 1001 + i * 10, 300, &ts, &at));
+		ck_assert_int_eq(log_find_time(l, 1001 + i * 10, 300, &ts,
+					       &at), 1);
 		ck_assert_int_eq(at, i * 3 + 1);
 		ck_assert_int_eq(ts, 1001 + i * 10);
 	}
-	ck_assert(!log_find_time(l, 5000, 300, &ts, &at));
-	ck_assert(!log_find_time(l, 1990, 297, &ts, &at));
-	ck_assert(log_find_max_time(l, &ts, &at));
+	ck_assert_int_eq(log_find_time(l, 5000, 300, &ts, &at), 0);
+	ck_assert_int_eq(log_find_time(l, 1990, 297, &ts, &at), 0);
+	ck_assert_int_eq(log_find_max_time(l, &ts, &at), 1);
 	ck_assert_int_eq(ts, 1992);
 	ck_assert_int_eq(at, 299);
 	ck_assert_int_eq(log_advance_start(l, 151), 0);
-	ck_assert(log_find_time(l, 0, 300, &ts, &at));
+	ck_assert_int_eq(log_find_time(l, 0, 300, &ts, &at), 1);
 	ck_assert_int_eq(at, 151);
+	bench_fini(&b);
+}
+
+TEST(a_time_that_cannot_be_looked_for_is_not_taken_for_none)
+{
+	int64_t ts, at;
+
+	setup(1);
+	for (int i = 0; i < 20; i++)
+		bench_must_append(l, 0, MAKING(.n = 3, .ts = 1000 + i * 10));
+	bench_settle(&b);
+	ck_assert(disk_mem_spoil(b.mem, "log/t-0/00000000000000000000.log"));
+	ck_assert_int_eq(log_find_time(l, 1000, 60, &ts, &at), -EIO);
+	ck_assert_int_eq(log_error(l), -EIO);
+	ck_assert_int_eq(log_find_time(l, 1000, 60, &ts, &at), -EIO);
+	ck_assert_int_eq(log_find_max_time(l, &ts, &at), -EIO);
 	bench_fini(&b);
 }
 
@@ -107,7 +159,7 @@ TEST(a_read_is_whole_batches_within_its_bounds)
 	struct prng p;
 	struct log_slice s;
 
-	setup();
+	setup(1);
 	prng_init(&p, 5);
 	for (int i = 0; i < 300; i++)
 		bench_must_append(l, 0, MAKING(.n = 1 + i % 4,
@@ -153,7 +205,7 @@ TEST(a_repeated_batch_is_answered_with_its_first_offsets)
 {
 	struct log_append out;
 
-	setup();
+	setup(1);
 	for (int i = 0; i < 8; i++)
 		bench_must_append(l, 0, MAKING(.n = 2, .producer = 5,
 					       .sequence = i * 2));
@@ -182,7 +234,7 @@ TEST(a_repeated_batch_is_answered_with_its_first_offsets)
 
 TEST(sequence_numbers_go_round)
 {
-	setup();
+	setup(1);
 	bench_must_append(l, 0, MAKING(.n = 4, .producer = 5,
 				       .sequence = INT32_MAX - 1));
 	bench_must_append(l, 0, MAKING(.n = 1, .producer = 5, .sequence = 2));
@@ -195,7 +247,7 @@ TEST(an_append_is_refused_by_name)
 	struct log_append out;
 	struct buf two, one = bench_batch(MAKING(.n = 1));
 
-	setup();
+	setup(1);
 	set.max_message_bytes = 500;
 	log_configure(l, &set);
 	ck_assert_int_eq(bench_append(l, 0, MAKING(.pad = 600), &out),
@@ -236,7 +288,7 @@ TEST(a_copy_holds_the_same_bytes_epochs_and_producers)
 	struct buf all, copy, cut;
 	struct log *f;
 
-	setup();
+	setup(1);
 	for (int i = 0; i < 50; i++)
 		bench_must_append(l, i / 9, MAKING(.n = 3, .producer = 5,
 						   .sequence = i * 3));
@@ -270,6 +322,40 @@ TEST(a_copy_holds_the_same_bytes_epochs_and_producers)
 	bench_fini(&b);
 }
 
+/* A leader gives whole batches: the first file begins before the log does. */
+TEST(a_kill_leaves_the_batch_that_a_log_begins_in)
+{
+	for (int durable = 0; durable < 2; durable++) {
+		struct buf all;
+		struct log *f;
+
+		setup(1);
+		for (int i = 0; i < 50; i++)
+			bench_must_append(l, 0, MAKING(.n = 3, .tag = i));
+		all = bench_read_all(&b, l, 6, 150);
+		set.durable = durable;
+		f = bench_log(&b, "copy", &set);
+		bench_must_append(f, 0, MAKING(.n = 2));
+		bench_settle(&b);
+		bench_tick(&b, 70000); /* a checkpoint knows what was before */
+		bench_settle(&b);
+		ck_assert_int_eq(log_restart_at(f, 7), 0);
+		ck_assert_int_eq(log_append_copy(f, all.p, all.n), 0);
+		bench_settle(&b);
+		buf_fini(&all);
+		bench_crash(&b, DISK_MEM_KEEP);
+		bench_open(&b);
+		f = bench_log(&b, "copy", &set);
+		ck_assert_int_eq(log_error(f), 0);
+		ck_assert_int_eq(log_start(f), 7);
+		ck_assert_int_eq(log_end(f), 150);
+		all = bench_read_all(&b, f, 7, 150);
+		bench_check_bytes(&all, 7, 150);
+		buf_fini(&all);
+		bench_fini(&b);
+	}
+}
+
 /*
  * A node that lost its copy leads again, in passing, while it catches up with
  * what the cluster decided long ago: at an end where that epoch did not begin.
@@ -282,7 +368,7 @@ TEST(an_epoch_without_a_record_gives_way_to_the_leaders_records)
 	struct log *f;
 
 	for (int i = 0; i < 2; i++) {
-		setup();
+		setup(1);
 		bench_must_append(l, 2, MAKING(.n = 5));
 		bench_must_append(l, 4, MAKING(.n = 5));
 		all = bench_read_all(&b, l, 0, 10);
@@ -308,7 +394,7 @@ TEST(epoch_ends_are_those_of_offset_for_leader_epoch)
 	int32_t epoch;
 	int64_t end;
 
-	setup();
+	setup(1);
 	bench_must_append(l, 2, MAKING(.n = 5));
 	bench_must_append(l, 4, MAKING(.n = 5));
 	log_begin_epoch(l, 7);

@@ -191,6 +191,42 @@ TEST(replica_that_is_being_added_counts_already) /* KIP-497 */
 	expect_hw(&s, 1, 1);
 }
 
+/*
+ * The answer may come before the change itself does: who is new in the set may
+ * lead from now on, so nothing is committed without it.
+ */
+static void expect_to_count_until_told(enum kerr answer)
+{
+	STAGE(s);
+	assign(&s, 0, 1, 1, 12);
+	exchange(&s, 2, 1);
+	exchange(&s, 3, 1);
+	ck_assert(replica_want_isr(s.r[1], s.now));
+	append(&s, 1, 1);
+	settle(&s, 1);
+	exchange(&s, 2, 1);
+	exchange(&s, 2, 1);
+	replica_isr_answered(s.r[1], answer, s.now);
+	expect_hw(&s, 1, 0);
+	ck_assert(!replica_want_isr(s.r[1], s.now));
+	assign(&s, 0, 1, 1, 123);
+	expect_hw(&s, 1, 0);
+	exchange(&s, 3, 1);
+	exchange(&s, 3, 1);
+	expect_hw(&s, 1, 1);
+}
+
+TEST(replica_that_was_added_counts_before_the_change_is_told) /* KIP-497 */
+{
+	expect_to_count_until_told(K_NONE);
+}
+
+TEST(replica_that_may_have_been_added_counts_until_the_change_is_told)
+{
+	expect_to_count_until_told(K_INVALID_UPDATE_VERSION);
+	expect_to_count_until_told(K_FENCED_LEADER_EPOCH);
+}
+
 TEST(replica_that_is_being_removed_counts_still) /* KIP-497 */
 {
 	STAGE(s);
