@@ -38,10 +38,7 @@ static void out_ask(void *ctx, struct ask *a)
 static void out_propose(void *ctx, int target, struct bytes command,
 			uint64_t cookie)
 {
-	(void)ctx;
-	(void)target;
-	(void)command;
-	(void)cookie;
+	(void)ctx, (void)target, (void)command, (void)cookie;
 	ck_abort_msg("nobody here proposes");
 }
 
@@ -127,8 +124,8 @@ static void set_time(struct rig_thread *t)
 
 static bool run_letters(struct rig_thread *t)
 {
-	bool any = false;
 	struct list *l;
+	bool any = false;
 
 	while ((l = list_pop(&t->box))) {
 		struct letter *m = list_entry(l, struct letter, link);
