@@ -52,6 +52,7 @@ configure() {
 	(cd "$build" && "$tree/configure" -q -C "$@")
 }
 prepare() {
+	mend
 	rm -rf "$tree"
 	mkdir -p "$build"
 	$make -s distdir distdir=mutants.dir/tree >"$dir/log" 2>&1 &&
@@ -59,19 +60,30 @@ prepare() {
 	[ -f "$build/Makefile" ] || {
 		configure >>"$dir/log" 2>&1 && copy_objects || return
 	}
-	simulator && cp "$build/raftmq-sim" "$dir/unharmed"
+	(cd "$build" && $make -s built) >>"$dir/log" 2>&1 && simulator &&
+		cp "$build/raftmq-sim" "$dir/unharmed"
 }
 simulator() {
-	(cd "$build" && $make -s built && $make -s raftmq-sim) \
-		>>"$dir/log" 2>&1
+	(cd "$build" && $make -s raftmq-sim) >>"$dir/log" 2>&1
 }
 
 # ---- one mutant --------------------------------------------------------------
 
-# The patched files get a new date each way: make sees what has changed.
-harm() { # PATCH [-R]
-	(cd "$tree" && patch -p1 -s --no-backup-if-mismatch -F 0 ${2:-} \
-		<"$1") >>"$dir/log" 2>&1
+harm() { # PATCH
+	sed -n 's,^+++ b/,,p' "$1" >"$dir/harmed"
+	(cd "$tree" && patch -p1 -s -F 0 -b -z .whole <"$1") \
+		>>"$dir/log" 2>&1
+}
+# Whatever the dates say: what was built from a patched file is not used again.
+mend() {
+	[ -f "$dir/harmed" ] || return 0
+	while read -r source; do
+		object=${source##*/}
+		rm -f "$build/${source%/*}/"*"-${object%.c}.o"
+		[ ! -f "$tree/$source.whole" ] ||
+			mv "$tree/$source.whole" "$tree/$source"
+	done <"$dir/harmed"
+	rm -f "$dir/harmed"
 }
 # What it said: an assertion, or else the first words of the violation.
 words() {
@@ -106,18 +118,16 @@ try() { # NAME
 		row "$1" - 'NO SUCH MUTANT'
 		return
 	}
-	harm "$patch" || {
+	if ! harm "$patch"; then
 		row "$1" - 'DOES NOT APPLY'
-		return
-	}
-	if ! simulator; then
+	elif ! simulator; then
 		row "$1" - 'DOES NOT BUILD'
 	elif hunt $(sed -n 's/^# sim: //p' "$patch"); then
 		row "$1" "$seed" "$(words)"
 	else
 		row "$1" - 'NOT CAUGHT'
 	fi
-	harm "$patch" -R || exit 2
+	mend
 }
 
 prepare || {

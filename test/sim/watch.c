@@ -32,8 +32,13 @@ struct canon { /* a partition, over all nodes and all time */
 	bool loose;         /* may have lost something */
 	struct seen seen[WORLD_NODES_MAX];
 };
+struct standing { /* of a broker, as the agreed log has it */
+	int64_t applied;   /* where that was seen */
+	int64_t fenced_us; /* since when; -1: it is not */
+};
 struct watch {
 	struct world *w;
+	struct standing standing[WORLD_NODES_MAX];
 	struct map terms;  /* term -> node */
 	struct map agreed; /* index -> struct agreed * */
 	struct map canons; /* topic id and partition -> struct canon * */
@@ -45,6 +50,23 @@ static uint64_t state_of(struct node *n)
 {
 	return cluster_hash(quorum_cluster(n->quorum)) * 31 +
 	       coord_hash(quorum_coord(n->quorum));
+}
+
+/* Who is fenced, by the first that applies it. */
+static void note_standing(struct watch *x, const struct cluster *c)
+{
+	for (int i = 0; i < x->w->config.nodes; i++) {
+		struct standing *s = &x->standing[i];
+		const struct broker_info *b = cluster_broker(c, i + 1);
+
+		if (c->applied <= s->applied)
+			continue;
+		s->applied = c->applied;
+		if (!b || !b->fenced)
+			s->fenced_us = -1;
+		else if (s->fenced_us < 0)
+			s->fenced_us = x->w->now_us;
+	}
 }
 
 void watch_applied(struct watch *x, struct node *n,
@@ -73,6 +95,7 @@ void watch_applied(struct watch *x, struct node *n,
 				"after entry %" PRId64, n->id, e->index);
 	}
 	fold(x->w, h, (uint64_t)e->index);
+	note_standing(x, quorum_cluster(n->quorum));
 	estate_enter(owner);
 }
 
@@ -293,6 +316,40 @@ static bool may_be_unclean(const struct broker *b, const struct hosted *h)
 			    SETTING_UNCLEAN_LEADER_ELECTION_ENABLE));
 }
 
+static int64_t setting(const struct node *n, enum setting_id id)
+{
+	return setting_number(n->settings.values[id]);
+}
+
+/*
+ * Who is fenced led until then by heartbeats that the quorum leader had heard,
+ * or one that did not know yet that it leads no more, for an election timeout.
+ */
+static void check_lease(struct watch *x, struct node *n,
+			const struct broker *b, const struct hosted *h)
+{
+	int64_t since = x->standing[n->id - 1].fenced_us, longest;
+
+	if (since < 0 || hosted_check(b, h, -1, true) != K_NONE)
+		return;
+	longest = setting(n, SETTING_BROKER_SESSION_TIMEOUT_MS) +
+		  setting(n, SETTING_QUORUM_ELECTION_TIMEOUT_MS);
+	if (x->w->now_us - since > longest * 1000)
+		world_violation(x->w, "%s-%d: node %d serves as leader of epoch"
+				" %d, and was fenced %" PRId64 " ms ago",
+				NAME(h), n->id, h->replica->leader_epoch,
+				(x->w->now_us - since) / 1000);
+}
+
+/* A disk that has never failed holds nothing that looks damaged. */
+static void check_damage(struct watch *x, struct node *n, struct hosted *h)
+{
+	if (log_error(h->log) != -EBADMSG || n->failed || n->was_failed)
+		return;
+	world_violation(x->w, "%s-%d: node %d calls its copy damaged, on a "
+			"disk that never failed", NAME(h), n->id);
+}
+
 static void check_hosted(struct watch *x, struct node *n,
 			 const struct broker *b, struct hosted *h)
 {
@@ -307,8 +364,10 @@ static void check_hosted(struct watch *x, struct node *n,
 	c->loose |= may_be_unclean(b, h);
 	if (s->life != n->life || s->log != h->log->id)
 		*s = (struct seen){ n->life, h->log->id, -1, 0, start, 0 };
-	if (r->role == REPLICA_LEADER)
+	if (r->role == REPLICA_LEADER) {
 		check_leader(x, n, h, c);
+		check_lease(x, n, b, h);
+	}
 	if (r->leader_epoch == s->epoch && r->high_watermark < s->hw &&
 	    !c->loose)
 		world_violation(x->w, "%s-%d: node %d: the high watermark falls"
@@ -353,7 +412,10 @@ void watch_turn(struct watch *x, struct sim_thread *t)
 		for (int32_t p = 0; p < topic->at_n; p++) {
 			struct hosted *h = topic->at[p];
 
-			if (h && h->replica && h->log && !log_error(h->log))
+			if (!h || !h->replica || !h->log)
+				continue;
+			check_damage(x, n, h);
+			if (!log_error(h->log))
 				check_hosted(x, n, t->broker, h);
 		}
 	}
@@ -380,6 +442,8 @@ struct watch *watch_new(struct world *w)
 	struct watch *x = mem_zalloc(sizeof(*x));
 
 	x->w = w;
+	for (int i = 0; i < WORLD_NODES_MAX; i++)
+		x->standing[i].fenced_us = -1;
 	return x;
 }
 
