@@ -79,7 +79,9 @@ mend() {
 	[ -f "$dir/harmed" ] || return 0
 	while read -r source; do
 		object=${source##*/}
-		rm -f "$build/${source%/*}/"*"-${object%.c}.o"
+		object=${object%.c}.o
+		rm -f "$build/${source%/*}/"*"-$object" \
+			"$build/${source%/*}/$object"
 		[ ! -f "$tree/$source.whole" ] ||
 			mv "$tree/$source.whole" "$tree/$source"
 	done <"$dir/harmed"

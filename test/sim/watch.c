@@ -20,6 +20,7 @@ struct mark { /* one committed batch */
 struct seen { /* a replica on one node, in one life */
 	uint32_t life;
 	uint32_t log; /* its id: a damaged one is replaced by an empty one */
+	bool anew;    /* that has happened, and is still to be looked at */
 	int32_t epoch;
 	int64_t hw, start, checked;
 };
@@ -251,6 +252,46 @@ static void check_content(struct watch *x, struct node *n, struct hosted *h,
 	}
 }
 
+static struct hosted *hosted_on(struct watch *x, struct node *m,
+				const struct hosted *h)
+{
+	struct sim_thread *t = &m->threads[broker_shard_of(
+		h->topic->id, h->index, x->w->config.shards)];
+	struct hosted *other;
+
+	if (m->state == NODE_DOWN || !t->broker || !t->broker->copy)
+		return NULL;
+	other = hosted_find(t->broker, (struct partition_id){ h->topic->id,
+							      h->index });
+	return other && other->replica && other->log ? other : NULL;
+}
+
+/* Who begins anew counts for nobody: no leader that knows as much. */
+static void check_anew(struct watch *x, struct node *n, struct hosted *h,
+		       struct seen *s)
+{
+	if (!s->anew || h->replica->leader_epoch < 0)
+		return;
+	s->anew = false;
+	for (int i = 1; i <= x->w->config.nodes; i++) {
+		const struct hosted *other = hosted_on(x, node_of(x->w, i), h);
+		const struct replica *r = other ? other->replica : NULL;
+
+		if (!r || r->role != REPLICA_LEADER ||
+		    r->leader_epoch < h->replica->leader_epoch)
+			continue;
+		for (int32_t k = 0; k < r->isr_n; k++)
+			if (r->isr[k] == n->id &&
+			    log_end(h->log) < r->high_watermark)
+				world_violation(x->w, "%s-%d: node %d begins "
+						"anew at %" PRId64 ", and "
+						"leader %d counts it as in "
+						"sync up to %" PRId64, NAME(h),
+						n->id, log_end(h->log), i,
+						r->high_watermark);
+	}
+}
+
 /* Everybody who is said to be in sync has it. */
 static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 		      const struct canon *c)
@@ -259,18 +300,9 @@ static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 
 	for (int32_t i = 0; i < r->isr_n && !c->loose; i++) {
 		struct node *m = node_of(x->w, r->isr[i]);
-		struct sim_thread *t = &m->threads[broker_shard_of(
-			h->topic->id, h->index, x->w->config.shards)];
-		const struct hosted *other;
+		const struct hosted *other = hosted_on(x, m, h);
 
-		if (m == n || m->state == NODE_DOWN || !t->broker ||
-		    !t->broker->copy)
-			continue;
-		other = hosted_find(t->broker,
-				    (struct partition_id){ h->topic->id,
-							   h->index });
-		if (other && other->replica && other->log &&
-		    !log_error(other->log) && !m->damaged &&
+		if (m != n && other && !log_error(other->log) && !m->damaged &&
 		    log_end(other->log) < r->high_watermark)
 			world_violation(x->w, "%s-%d: node %d, in sync, ends at"
 					" %" PRId64 ", below the high watermark"
@@ -363,7 +395,11 @@ static void check_hosted(struct watch *x, struct node *n,
 		    x->w->counts.dooms + x->w->counts.fatals > 0;
 	c->loose |= may_be_unclean(b, h);
 	if (s->life != n->life || s->log != h->log->id)
-		*s = (struct seen){ n->life, h->log->id, -1, 0, start, 0 };
+		*s = (struct seen){ n->life, h->log->id,
+				    s->log && s->life == n->life, -1, 0,
+				    start, 0 };
+	if (!c->loose)
+		check_anew(x, n, h, s);
 	if (r->role == REPLICA_LEADER) {
 		check_leader(x, n, h, c);
 		check_lease(x, n, b, h);
