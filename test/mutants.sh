@@ -31,6 +31,26 @@ status=0
 
 # Caught within some 20 seeds: those that CI runs.
 fast='
+ack-when-leader-has-it
+apply-goes-by-address
+apply-reads-the-clock
+commit-not-fenced
+divergence-not-checked
+entries-not-synced
+epochs-survive-truncation
+generation-not-raised
+high-watermark-beyond-end
+journal-not-replayed
+leader-epoch-not-raised
+lease-not-checked
+one-follower-is-enough
+producers-forgotten-at-restart
+repeat-answered-with-new-offset
+repeated-batch-taken
+served-above-high-watermark
+snapshot-forgets-generation
+truncate-to-high-watermark
+vote-not-synced
 '
 
 [ -f config.status ] && [ -f Makefile ] || {
