@@ -303,7 +303,7 @@ static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 		const struct hosted *other = hosted_on(x, m, h);
 
 		if (m != n && other && !log_error(other->log) && !m->damaged &&
-		    log_end(other->log) < r->high_watermark)
+		    !m->wiped && log_end(other->log) < r->high_watermark)
 			world_violation(x->w, "%s-%d: node %d, in sync, ends at"
 					" %" PRId64 ", below the high watermark"
 					" %" PRId64 " of leader %d", NAME(h),
