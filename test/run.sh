@@ -107,6 +107,9 @@ valgrind_slice() { # the floors that turn bytes of others into structs
 	cd "$out/gcc" && make -s valgrind \
 		UNITS="unit-base unit-wire unit-replica unit-coord"
 }
+mutants() {
+	cd "$out/gcc" && sh "$top/test/mutants.sh" --fast
+}
 dist() {
 	cd "$out/gcc" && make -j"$jobs" distcheck TESTS= \
 		AM_DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O0"
@@ -176,6 +179,7 @@ for t in "$top"/test/system/* "$top"/test/interop/*; do
 	*.py) run "${name%.py}" 240 /usr/bin/python3 -B "$t" ;;
 	esac
 done
+run mutants 300 sh "$0" --step mutants
 run "gcc warns of nothing" 10 sh "$0" --step no_warning
 run "clang warns of nothing" 600 sh "$0" --step build_clang
 run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized

@@ -6,6 +6,7 @@
  *	raftmq-sim -s 17 -v             one seed, with its whole story
  *	raftmq-sim -s 1 -n 1000         seeds 1 to 1000
  *	raftmq-sim --hours 8            so long, from a seed by the clock
+ *	raftmq-sim -n 1000 --first      until one fails
  *
  * Exit status: 0, or 1 if any seed failed, or 2 if the command is wrong.
  */
@@ -49,6 +50,7 @@ struct command {
 	int workers;
 	int64_t limit_s; /* of real time for one seed */
 	bool twice;      /* each seed twice: the hashes must agree */
+	bool first;      /* no more once one has failed */
 	bool quiet;
 	struct run_config run;
 };
@@ -235,8 +237,11 @@ static void print_totals(const struct totals *t, int64_t begin_s)
 
 /* ---- all of them --------------------------------------------------------- */
 
-static bool is_over(const struct command *c, uint64_t given, int64_t begin_s)
+static bool is_over(const struct command *c, const struct totals *t,
+		    uint64_t given, int64_t begin_s)
 {
+	if (c->first && t->failures)
+		return true;
 	if (c->hours > 0)
 		return (double)(now_s() - begin_s) >= c->hours * 3600;
 	return given >= c->n;
@@ -267,7 +272,7 @@ static int run_all(const struct command *c)
 	do {
 		for (int i = 0; i < c->workers; i++) {
 			struct worker *w = &workers[i];
-			uint64_t n = SEEDS_A_WORKER;
+			uint64_t n = c->first ? 1 : SEEDS_A_WORKER;
 
 			if (w->pid && !has_ended(c, &t, w, &left_first,
 						 &left_n))
@@ -277,7 +282,7 @@ static int run_all(const struct command *c)
 				left_n = 0;
 				continue;
 			}
-			if (is_over(c, given, begin_s))
+			if (is_over(c, &t, given, begin_s))
 				continue;
 			if (c->hours <= 0)
 				n = min_of(n, c->n - given);
@@ -292,7 +297,7 @@ static int run_all(const struct command *c)
 			shown_s = now_s();
 		}
 		pass_time();
-	} while (alive || !is_over(c, given, begin_s));
+	} while (alive || !is_over(c, &t, given, begin_s));
 	print_totals(&t, begin_s);
 	return t.failures > 0;
 }
@@ -321,6 +326,7 @@ static const char usage[] =
 	"  -x, --without LIST   kinds that may not\n"
 	"      --nodes N        1, 3 or 5 (by the seed)\n"
 	"      --seconds S      of the phase with faults (by the seed)\n"
+	"      --first          no more once one has failed\n"
 	"      --twice          each seed twice: the same must happen\n"
 	"      --history FILE   what clients saw, as text\n"
 	"  -v, --verbose        one seed, in this process, with its story\n"
@@ -348,7 +354,7 @@ static uint32_t parse_kinds(const char *text)
 	return kinds;
 }
 
-enum { HOURS = 256, NODES, SECONDS, TWICE, HISTORY };
+enum { HOURS = 256, NODES, SECONDS, FIRST, TWICE, HISTORY };
 
 static void parse_one(struct command *c, int option)
 {
@@ -363,6 +369,7 @@ static void parse_one(struct command *c, int option)
 	case HOURS: c->hours = atof(optarg); break;
 	case NODES: c->run.nodes = atoi(optarg); break;
 	case SECONDS: c->run.us = (int64_t)(atof(optarg) * 1e6); break;
+	case FIRST: c->first = true; break;
 	case TWICE: c->twice = true; break;
 	case HISTORY: c->run.history = optarg; break;
 	default:
@@ -379,8 +386,8 @@ int main(int argc, char **argv)
 		{ "without", 1, NULL, 'x' }, { "verbose", 0, NULL, 'v' },
 		{ "quiet", 0, NULL, 'q' }, { "hours", 1, NULL, HOURS },
 		{ "nodes", 1, NULL, NODES }, { "seconds", 1, NULL, SECONDS },
-		{ "twice", 0, NULL, TWICE }, { "history", 1, NULL, HISTORY },
-		{ NULL, 0, NULL, 0 } };
+		{ "first", 0, NULL, FIRST }, { "twice", 0, NULL, TWICE },
+		{ "history", 1, NULL, HISTORY }, { NULL, 0, NULL, 0 } };
 	struct command c = { .seed = 0, .n = 1, .limit_s = 120,
 			     .run = { .kinds = (1u << FAULT_KINDS) - 1 } };
 	int option;

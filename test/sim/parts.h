@@ -85,6 +85,8 @@ struct node {
 	enum world_death doom;
 	int64_t doom_exits, doom_calls;
 	bool failed;  /* a disk fault was met in this life */
+	bool was_failed; /* or in an earlier one */
+	bool wiped; /* and nobody may have heard of it yet */
 	bool damaged; /* bytes on its medium are wrong: it may refuse */
 	char words[200]; /* its last */
 };

@@ -89,6 +89,8 @@ void node_die(struct node *n, enum world_death how)
 	n->life++;
 	release(w, n);
 	n->state = NODE_DOWN;
+	n->was_failed |= n->failed;
+	n->wiped &= !n->ready;
 	n->ready = n->doomed = n->failed = false;
 	n->quorum = NULL;
 	n->paused_until_us = 0;

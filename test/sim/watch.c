@@ -20,6 +20,7 @@ struct mark { /* one committed batch */
 struct seen { /* a replica on one node, in one life */
 	uint32_t life;
 	uint32_t log; /* its id: a damaged one is replaced by an empty one */
+	bool anew;    /* that has happened, and is still to be looked at */
 	int32_t epoch;
 	int64_t hw, start, checked;
 };
@@ -32,8 +33,13 @@ struct canon { /* a partition, over all nodes and all time */
 	bool loose;         /* may have lost something */
 	struct seen seen[WORLD_NODES_MAX];
 };
+struct standing { /* of a broker, as the agreed log has it */
+	int64_t applied;   /* where that was seen */
+	int64_t fenced_us; /* since when; -1: it is not */
+};
 struct watch {
 	struct world *w;
+	struct standing standing[WORLD_NODES_MAX];
 	struct map terms;  /* term -> node */
 	struct map agreed; /* index -> struct agreed * */
 	struct map canons; /* topic id and partition -> struct canon * */
@@ -45,6 +51,23 @@ static uint64_t state_of(struct node *n)
 {
 	return cluster_hash(quorum_cluster(n->quorum)) * 31 +
 	       coord_hash(quorum_coord(n->quorum));
+}
+
+/* Who is fenced, by the first that applies it. */
+static void note_standing(struct watch *x, const struct cluster *c)
+{
+	for (int i = 0; i < x->w->config.nodes; i++) {
+		struct standing *s = &x->standing[i];
+		const struct broker_info *b = cluster_broker(c, i + 1);
+
+		if (c->applied <= s->applied)
+			continue;
+		s->applied = c->applied;
+		if (!b || !b->fenced)
+			s->fenced_us = -1;
+		else if (s->fenced_us < 0)
+			s->fenced_us = x->w->now_us;
+	}
 }
 
 void watch_applied(struct watch *x, struct node *n,
@@ -73,6 +96,7 @@ void watch_applied(struct watch *x, struct node *n,
 				"after entry %" PRId64, n->id, e->index);
 	}
 	fold(x->w, h, (uint64_t)e->index);
+	note_standing(x, quorum_cluster(n->quorum));
 	estate_enter(owner);
 }
 
@@ -228,6 +252,46 @@ static void check_content(struct watch *x, struct node *n, struct hosted *h,
 	}
 }
 
+static struct hosted *hosted_on(struct watch *x, struct node *m,
+				const struct hosted *h)
+{
+	struct sim_thread *t = &m->threads[broker_shard_of(
+		h->topic->id, h->index, x->w->config.shards)];
+	struct hosted *other;
+
+	if (m->state == NODE_DOWN || !t->broker || !t->broker->copy)
+		return NULL;
+	other = hosted_find(t->broker, (struct partition_id){ h->topic->id,
+							      h->index });
+	return other && other->replica && other->log ? other : NULL;
+}
+
+/* Who begins anew counts for nobody: no leader that knows as much. */
+static void check_anew(struct watch *x, struct node *n, struct hosted *h,
+		       struct seen *s)
+{
+	if (!s->anew || h->replica->leader_epoch < 0)
+		return;
+	s->anew = false;
+	for (int i = 1; i <= x->w->config.nodes; i++) {
+		const struct hosted *other = hosted_on(x, node_of(x->w, i), h);
+		const struct replica *r = other ? other->replica : NULL;
+
+		if (!r || r->role != REPLICA_LEADER ||
+		    r->leader_epoch < h->replica->leader_epoch)
+			continue;
+		for (int32_t k = 0; k < r->isr_n; k++)
+			if (r->isr[k] == n->id &&
+			    log_end(h->log) < r->high_watermark)
+				world_violation(x->w, "%s-%d: node %d begins "
+						"anew at %" PRId64 ", and "
+						"leader %d counts it as in "
+						"sync up to %" PRId64, NAME(h),
+						n->id, log_end(h->log), i,
+						r->high_watermark);
+	}
+}
+
 /* Everybody who is said to be in sync has it. */
 static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 		      const struct canon *c)
@@ -236,19 +300,10 @@ static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 
 	for (int32_t i = 0; i < r->isr_n && !c->loose; i++) {
 		struct node *m = node_of(x->w, r->isr[i]);
-		struct sim_thread *t = &m->threads[broker_shard_of(
-			h->topic->id, h->index, x->w->config.shards)];
-		const struct hosted *other;
+		const struct hosted *other = hosted_on(x, m, h);
 
-		if (m == n || m->state == NODE_DOWN || !t->broker ||
-		    !t->broker->copy)
-			continue;
-		other = hosted_find(t->broker,
-				    (struct partition_id){ h->topic->id,
-							   h->index });
-		if (other && other->replica && other->log &&
-		    !log_error(other->log) && !m->damaged &&
-		    log_end(other->log) < r->high_watermark)
+		if (m != n && other && !log_error(other->log) && !m->damaged &&
+		    !m->wiped && log_end(other->log) < r->high_watermark)
 			world_violation(x->w, "%s-%d: node %d, in sync, ends at"
 					" %" PRId64 ", below the high watermark"
 					" %" PRId64 " of leader %d", NAME(h),
@@ -293,6 +348,40 @@ static bool may_be_unclean(const struct broker *b, const struct hosted *h)
 			    SETTING_UNCLEAN_LEADER_ELECTION_ENABLE));
 }
 
+static int64_t setting(const struct node *n, enum setting_id id)
+{
+	return setting_number(n->settings.values[id]);
+}
+
+/*
+ * Who is fenced led until then by heartbeats that the quorum leader had heard,
+ * or one that did not know yet that it leads no more, for an election timeout.
+ */
+static void check_lease(struct watch *x, struct node *n,
+			const struct broker *b, const struct hosted *h)
+{
+	int64_t since = x->standing[n->id - 1].fenced_us, longest;
+
+	if (since < 0 || hosted_check(b, h, -1, true) != K_NONE)
+		return;
+	longest = setting(n, SETTING_BROKER_SESSION_TIMEOUT_MS) +
+		  setting(n, SETTING_QUORUM_ELECTION_TIMEOUT_MS);
+	if (x->w->now_us - since > longest * 1000)
+		world_violation(x->w, "%s-%d: node %d serves as leader of epoch"
+				" %d, and was fenced %" PRId64 " ms ago",
+				NAME(h), n->id, h->replica->leader_epoch,
+				(x->w->now_us - since) / 1000);
+}
+
+/* A disk that has never failed holds nothing that looks damaged. */
+static void check_damage(struct watch *x, struct node *n, struct hosted *h)
+{
+	if (log_error(h->log) != -EBADMSG || n->failed || n->was_failed)
+		return;
+	world_violation(x->w, "%s-%d: node %d calls its copy damaged, on a "
+			"disk that never failed", NAME(h), n->id);
+}
+
 static void check_hosted(struct watch *x, struct node *n,
 			 const struct broker *b, struct hosted *h)
 {
@@ -306,9 +395,15 @@ static void check_hosted(struct watch *x, struct node *n,
 		    x->w->counts.dooms + x->w->counts.fatals > 0;
 	c->loose |= may_be_unclean(b, h);
 	if (s->life != n->life || s->log != h->log->id)
-		*s = (struct seen){ n->life, h->log->id, -1, 0, start, 0 };
-	if (r->role == REPLICA_LEADER)
+		*s = (struct seen){ n->life, h->log->id,
+				    s->log && s->life == n->life, -1, 0,
+				    start, 0 };
+	if (!c->loose)
+		check_anew(x, n, h, s);
+	if (r->role == REPLICA_LEADER) {
 		check_leader(x, n, h, c);
+		check_lease(x, n, b, h);
+	}
 	if (r->leader_epoch == s->epoch && r->high_watermark < s->hw &&
 	    !c->loose)
 		world_violation(x->w, "%s-%d: node %d: the high watermark falls"
@@ -357,7 +452,10 @@ void watch_turn(struct watch *x, struct sim_thread *t)
 		for (int32_t p = 0; p < topic->at_n; p++) {
 			struct hosted *h = topic->at[p];
 
-			if (h && h->replica && h->log && !log_error(h->log))
+			if (!h || !h->replica || !h->log)
+				continue;
+			check_damage(x, n, h);
+			if (!log_error(h->log))
 				check_hosted(x, n, t->broker, h);
 		}
 	}
@@ -384,6 +482,8 @@ struct watch *watch_new(struct world *w)
 	struct watch *x = mem_zalloc(sizeof(*x));
 
 	x->w = w;
+	for (int i = 0; i < WORLD_NODES_MAX; i++)
+		x->standing[i].fenced_us = -1;
 	return x;
 }
 

@@ -11,8 +11,11 @@
  *  4. What is below a high watermark is the same on every replica, for ever:
  *     base, end, CRC and epoch of each batch.
  *  5. Who begins to lead a partition has everything that was committed, and
- *     so have all members of the in-sync set when the high watermark moves.
+ *     so have all members of the in-sync set when the high watermark moves;
+ *     who begins anew with an empty copy is not in it.
  *  6. The log start never falls.
+ *  7. A broker that was fenced serves no longer than its lease can last.
+ *  8. No copy looks damaged on a disk that has never failed.
  * Partitions with durability=memory, or with unclean elections, are exempt
  * from 3 to 6 once something has died.
  */

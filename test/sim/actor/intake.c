@@ -89,7 +89,7 @@ struct intake_part *intake_add(struct intake *in, int topic, int partition,
 	p->partition = partition;
 	p->key = in->a->topics[topic].keys[partition];
 	p->process = cast_process(in->actor, p->key);
-	p->last_epoch = p->leader_epoch = -1;
+	p->last_epoch = p->leader_epoch = p->latest_epoch = -1;
 	p->hw = p->log_start = -1;
 	p->news_ms = cast_now_ms(in->a);
 	in->parts[in->parts_n++] = p;

@@ -49,6 +49,8 @@ struct intake_part {
 	bool fetching, dropped;
 	int refs;       /* requests that know it */
 	int64_t hw, log_start; /* last told; -1 */
+	int64_t latest;        /* the end, as ListOffsets told it last, */
+	int32_t latest_epoch;  /* under that epoch; -1: none */
 	int64_t news_ms;       /* when something came last */
 	int64_t idle_ms;       /* told that it is at the end; 0: is not */
 	struct sample samples[SAMPLES];

@@ -171,11 +171,28 @@ void intake_conclude(struct intake *in)
 	intake_stop(in);
 }
 
+/* The end that a consumer is told is the high watermark: it never falls. */
+static void check_latest(struct intake_part *p, const struct fetched *f)
+{
+	struct actors *a = p->in->a;
+	const struct actor_topic *t = &a->topics[p->topic];
+
+	if (f->follower || f->epoch < 0 || f->epoch != p->latest_epoch ||
+	    t->memory || f->told->high_watermark < 0 ||
+	    f->told->high_watermark >= p->latest)
+		return;
+	world_violation(a->w, "%s-%d: ListOffsets told the end %" PRId64
+			", the leader of the same epoch %d now the high "
+			"watermark %" PRId64, t->name, p->partition,
+			p->latest, f->epoch, f->told->high_watermark);
+}
+
 static void take_in(struct intake_part *p, const struct fetched *f)
 {
 	const struct fetch_response_partition *t = f->told;
 	int64_t from = p->position, now = cast_now_ms(p->in->a);
 
+	check_latest(p, f);
 	if (p->in->mode != HISTORY_FINAL)
 		note_poll(p, f);
 	else if (t->records.n > 0)

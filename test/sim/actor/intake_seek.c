@@ -8,7 +8,7 @@ struct seeking {
 	struct intake_part *part;
 	unsigned moved;
 	int64_t before; /* position when it asked */
-	bool fenced;    /* the leader had to be the right one */
+	int32_t epoch;  /* the leader had to be that of; -1: any */
 };
 
 static bool still(const struct seeking *s)
@@ -16,12 +16,12 @@ static bool still(const struct seeking *s)
 	return !s->part->dropped && s->moved == s->part->moved;
 }
 
-static struct seeking *seeking_new(struct intake_part *p, bool fenced)
+static struct seeking *seeking_new(struct intake_part *p, int32_t epoch)
 {
 	struct seeking *s = mem_zalloc(sizeof(*s));
 
 	part_hold(p);
-	*s = (struct seeking){ p, p->moved, p->position, fenced };
+	*s = (struct seeking){ p, p->moved, p->position, epoch };
 	return s;
 }
 
@@ -89,7 +89,7 @@ static void sought(struct seeking *s,
 	}
 	if (to >= 0)
 		check_time(p, r->offset, r->timestamp);
-	if (to == SEEK_EARLIEST && s->fenced && r->offset < s->before &&
+	if (to == SEEK_EARLIEST && s->epoch >= 0 && r->offset < s->before &&
 	    p->hw >= 0 && !a->topics[p->topic].memory && p->samples_n)
 		world_note(a->w, "%s: %s-%d begins at %" PRId64
 				 ", and %" PRId64 " was out of range",
@@ -100,6 +100,10 @@ static void sought(struct seeking *s,
 		return;
 	}
 	part_move(p, r->offset);
+	if (to == SEEK_LATEST) {
+		p->latest = r->offset;
+		p->latest_epoch = s->epoch;
+	}
 	if (to == SEEK_EARLIEST) /* old versions of Fetch do not tell it */
 		p->log_start = r->offset;
 }
@@ -151,7 +155,7 @@ void part_seek(struct intake_part *p, const struct place *at)
 			   .key = API_LIST_OFFSETS,
 			   .body = &rq,
 			   .then = on_sought,
-			   .ctx = seeking_new(p, q.current_leader_epoch >= 0),
+			   .ctx = seeking_new(p, q.current_leader_epoch),
 			   .drop = seeking_drop });
 }
 
@@ -238,6 +242,6 @@ void part_check(struct intake_part *p, const struct place *at)
 					 .key = API_OFFSET_FOR_LEADER_EPOCH,
 					 .body = &rq,
 					 .then = on_checked,
-					 .ctx = seeking_new(p, true),
+					 .ctx = seeking_new(p, -1),
 					 .drop = seeking_drop });
 }

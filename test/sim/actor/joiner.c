@@ -32,6 +32,7 @@ uint64_t joiner_topics_seen(const struct joiner *m)
 /* Gives up what it owns. */
 static void revoke(struct joiner *m)
 {
+	joiner_remember(m);
 	intake_clear(&m->in);
 	m->owned_n = 0;
 	m->rejoins = false;

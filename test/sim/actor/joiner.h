@@ -34,6 +34,13 @@ struct joiner_part {
 	int topic, partition;
 };
 
+struct joiner_past { /* what it had before it joined anew */
+	int32_t generation;
+	int n;
+	struct joiner_part parts[INTAKE_PARTS_MAX];
+	int64_t offsets[INTAKE_PARTS_MAX];
+};
+
 struct joiner {
 	struct caller caller;
 	struct intake in;
@@ -57,6 +64,7 @@ struct joiner {
 	struct joiner_part owned[INTAKE_PARTS_MAX];
 	int owned_n;
 	int64_t committed[INTAKE_PARTS_MAX]; /* like parts of in */
+	struct joiner_past past;
 	struct timer step, beat, commit, fate;
 };
 
@@ -89,5 +97,7 @@ bool joiner_assigned(struct joiner *m, struct bytes b);
 /* joiner_offsets.c */
 void joiner_fetch(struct joiner *m);
 bool joiner_commit(struct joiner *m); /* false: there is nothing to commit */
+void joiner_remember(struct joiner *m);
+void joiner_commit_late(struct joiner *m);
 
 #endif

@@ -110,6 +110,8 @@ static void begin_reading(struct offsets_wish *x)
 			   x->offsets[i] >= 0 ? x->offsets[i] : SEEK_EARLIEST);
 	}
 	joiner_go(m, JOINER_STABLE, 1);
+	if (cast_chance(m->a, 30))
+		joiner_commit_late(m);
 }
 
 static bool is_all_told(const struct offsets_wish *x)
@@ -296,8 +298,32 @@ static void on_committed(void *ctx, const struct answer *a)
 		else if (code && code != K_UNKNOWN_TOPIC_OR_PARTITION &&
 			 code != K_UNKNOWN_TOPIC_ID)
 			joiner_erred(m, "OffsetCommit", code);
+	} else if (m->state == JOINER_STABLE && m->rejoins) {
+		joiner_go(m, JOINER_JOIN, 1); /* it had waited for this one */
 	}
 	mem_free(x);
+}
+
+static void wish_offset(struct offsets_wish *x, struct joiner_part o,
+			int64_t offset)
+{
+	struct joiner *m = x->m;
+	struct uuid id;
+
+	if (m->a->topics[o.topic].deleted ||
+	    (m->caller.version[API_OFFSET_COMMIT] >= 10 &&
+	     !caller_topic_id(&m->caller, o.topic, &id)))
+		return;
+	x->parts[x->n] = o;
+	x->offsets[x->n] = offset;
+	x->ops[x->n++] = history_commit(
+		m->a->h, world_now_us(m->a->w),
+		&(struct history_commit){
+			.process = cast_process(m->actor, key_of(m, o)),
+			.group = m->group,
+			.key = key_of(m, o),
+			.offset = offset,
+			.generation = x->generation });
 }
 
 static struct offsets_wish *wish_positions(struct joiner *m)
@@ -308,38 +334,21 @@ static struct offsets_wish *wish_positions(struct joiner *m)
 	x->generation = m->generation;
 	for (int i = 0; i < m->in.parts_n; i++) {
 		const struct intake_part *p = m->in.parts[i];
-		struct joiner_part o = { p->topic, p->partition };
-		struct uuid id;
 
-		if (p->state != PART_READY || m->a->topics[o.topic].deleted ||
-		    (m->caller.version[API_OFFSET_COMMIT] >= 10 &&
-		     !caller_topic_id(&m->caller, o.topic, &id)))
-			continue;
-		x->parts[x->n] = o;
-		x->offsets[x->n] = p->position;
-		x->ops[x->n++] = history_commit(
-			m->a->h, world_now_us(m->a->w),
-			&(struct history_commit){
-				.process = cast_process(m->actor, p->key),
-				.group = m->group,
-				.key = p->key,
-				.offset = p->position,
-				.generation = m->generation });
+		if (p->state == PART_READY)
+			wish_offset(x, (struct joiner_part){ p->topic,
+							     p->partition },
+				    p->position);
 	}
 	return x;
 }
 
-bool joiner_commit(struct joiner *m)
+static void commit(struct joiner *m, struct offsets_wish *x)
 {
 	struct offset_commit_request rq;
 	struct offset_commit_request_topic t[INTAKE_PARTS_MAX];
 	struct offset_commit_request_partition q[INTAKE_PARTS_MAX];
-	struct offsets_wish *x = wish_positions(m);
 
-	if (!x->n) {
-		mem_free(x);
-		return false;
-	}
 	wire_preset(&offset_commit_request_type, &rq);
 	for (int i = 0; i < x->n; i++) {
 		wire_preset(&offset_commit_request_topic_type, &t[i]);
@@ -353,7 +362,7 @@ bool joiner_commit(struct joiner *m)
 		t[i].partitions_n = 1;
 	}
 	rq.group_id = str_of(m->group_name);
-	rq.generation_id_or_member_epoch = m->generation;
+	rq.generation_id_or_member_epoch = x->generation;
 	rq.member_id = str_of(m->id);
 	rq.group_instance_id = joiner_instance(m);
 	rq.topics = t;
@@ -369,5 +378,58 @@ bool joiner_commit(struct joiner *m)
 			   .then = on_committed,
 			   .ctx = x,
 			   .drop = mem_free });
+}
+
+bool joiner_commit(struct joiner *m)
+{
+	struct offsets_wish *x = wish_positions(m);
+
+	if (!x->n) {
+		mem_free(x);
+		return false;
+	}
+	commit(m, x);
 	return true;
+}
+
+/* ---- a commit that comes late -------------------------------------------- */
+
+/* It gives up what it owns: how far it had come there. */
+void joiner_remember(struct joiner *m)
+{
+	struct joiner_past *past = &m->past;
+
+	if (m->generation < 0 || !m->in.parts_n)
+		return;
+	past->n = 0;
+	past->generation = m->generation;
+	for (int i = 0; i < m->in.parts_n; i++) {
+		const struct intake_part *p = m->in.parts[i];
+
+		if (p->state != PART_READY)
+			continue;
+		past->parts[past->n] = (struct joiner_part){ p->topic,
+							     p->partition };
+		past->offsets[past->n++] = p->position;
+	}
+}
+
+/* Real clients commit from several threads, and try again: one of an older
+ * generation must not count (only others can tell whether it did). */
+void joiner_commit_late(struct joiner *m)
+{
+	const struct joiner_past *past = &m->past;
+	struct offsets_wish *x;
+
+	if (!past->n || past->generation >= m->generation || m->committing)
+		return;
+	x = mem_zalloc(sizeof(*x));
+	x->m = m;
+	x->generation = past->generation;
+	for (int i = 0; i < past->n; i++)
+		wish_offset(x, past->parts[i], past->offsets[i]);
+	if (x->n)
+		commit(m, x);
+	else
+		mem_free(x);
 }
