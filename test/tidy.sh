@@ -7,4 +7,4 @@ find src include test deploy man -type f \( -name '*.[ch]' -o -name '*.awk' \
 	-o -name '*.sh' -o -name '*.def' -o -name '*.schema' -o -name '*.py' \
 	-o -name '*.[1578]' -o -name '*.md' \) ! -path '*/gen/*' \
 	! -name 'gen_*' 2>/dev/null | sort |
-xargs ${AWK:-awk} -f test/tidy.awk Makefile.am || exit 77
+xargs ${AWK:-awk} -f test/tidy.awk Makefile.am || exit 1
