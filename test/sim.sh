@@ -8,10 +8,12 @@ seeds=${SEEDS:-50}
 kept=${srcdir:-$(dirname "$0")/..}/test/sim/seeds
 status=0
 
-while read -r seed rest; do
+while read -r seed option what; do
 	case $seed in '' | \#*) continue ;; esac
-	"$sim" -q -s "$seed" >sim.out 2>&1 || {
-		echo "seed $seed, which failed once ($rest):"
+	set -- "$sim" -q -s "$seed"
+	[ "$option" = - ] || set -- "$@" "${option%%=*}" "${option#*=}"
+	"$@" >sim.out 2>&1 || {
+		echo "seed $seed, which failed once ($what):"
 		cat sim.out
 		status=1
 	}
