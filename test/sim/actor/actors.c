@@ -86,6 +86,7 @@ void actors_free(struct actors *a)
 {
 	if (!a)
 		return;
+	wheel_free(a->wheel); /* first: it knows timers of all that goes */
 	finale_free(a->finale);
 	admin_free(a->admin);
 	for (int i = 0; i < a->producers_n; i++)
@@ -97,7 +98,6 @@ void actors_free(struct actors *a)
 	mem_free(a->producers);
 	mem_free(a->consumers);
 	mem_free(a->members);
-	wheel_free(a->wheel);
 	mem_free(a);
 }
 
