@@ -108,6 +108,8 @@ struct quorum_config {
  * directory belongs to another node, or peers are wrong.
  */
 int quorum_open(struct quorum **out, const struct quorum_config *c) must_use;
+/* Before those end who asked: reads that wait are refused. */
+void quorum_stop(struct quorum *q);
 /*
  * Jobs that were given must still be brought back by their done() (which then
  * only frees): with or without having been run.

@@ -64,8 +64,11 @@ void node_thread_idle(struct node *n, struct thread *t)
 /* On the thread that ends: its jobs are home, its connections closed. */
 void node_thread_stopped(struct node *n, struct thread *t)
 {
-	int rv = t->broker ? broker_close(t->broker) : 0;
+	int rv;
 
+	if (t->index == 0 && n->quorum && t->broker)
+		quorum_stop(n->quorum);
+	rv = t->broker ? broker_close(t->broker) : 0;
 	t->broker = NULL;
 	thread_send_mail(t);
 	if (rv < 0)

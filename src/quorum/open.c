@@ -411,6 +411,11 @@ void quorum_free(struct quorum *q)
 	mem_free(q);
 }
 
+void quorum_stop(struct quorum *q)
+{
+	read_refuse_all(q);
+}
+
 void quorum_close(struct quorum *q)
 {
 	assert(!q->stepping && !q->applying);

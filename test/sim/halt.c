@@ -72,6 +72,7 @@ static void finish(struct world *w, void *ctx, bool alive)
 		if (i == 0) {
 			net_close_links(n);
 			broker_stop(n->threads[0].broker);
+			quorum_stop(n->quorum);
 		}
 		r = broker_close(n->threads[i].broker);
 		n->threads[i].broker = NULL;
