@@ -78,7 +78,7 @@ static void finish(struct world *w, void *ctx, bool alive)
 		n->threads[i].broker = NULL;
 		rc = rc < 0 ? rc : r;
 	}
-	if (rc < 0 && !n->failed)
+	if (rc < 0 && !n->failed && !n->damaged)
 		world_violation(w, "node %d did not close: %s", n->id,
 				strerror(-rc));
 	quorum_close(n->quorum);

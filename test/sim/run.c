@@ -283,8 +283,12 @@ void run_seed(const struct run_config *c, struct run_result *result)
 	draw(r);
 	r->w = world_new(&r->wc);
 	r->faults = faults_new(r->w, &r->fc);
-	if (faults_lose_synced(r->faults) && r->wc.nodes > 1)
+	/* One copy may go at any time. In memory the others may, too: then
+	 * nobody may lead, and only an operator could say otherwise. */
+	if (faults_lose_synced(r->faults) && r->wc.nodes > 1) {
 		r->ac.min_insync = 2;
+		r->ac.memory = false;
+	}
 	history_init(&r->h);
 	r->actors = actors_new(r->w, &r->h, &r->ac);
 	for (int i = 1; faults_damage_reads(r->faults) && i <= r->wc.nodes; i++)
