@@ -88,6 +88,23 @@ struct str checkpoint_name(struct bytes entry)
 	return p ? (struct str){ (const char *)p, n } : STR_NULL;
 }
 
+/* The name alone, with the length of no topic. */
+static void put_gone(struct buf *b, struct str dir)
+{
+	buf_put_i16(b, (int16_t)dir.n);
+	buf_put(b, dir.p, (size_t)dir.n);
+	buf_put_i16(b, -1);
+}
+
+bool checkpoint_says_gone(struct bytes entry)
+{
+	struct str dir = checkpoint_name(entry);
+	struct reader r = reader_of(entry.p, (size_t)entry.n);
+
+	(void)!read_span(&r, 2 + (size_t)max_of(dir.n, 0));
+	return read_i16(&r) == -1 && !r.bad && !reader_left(&r);
+}
+
 static void read_segment(struct log *l, struct reader *r)
 {
 	struct segment *g = segment_new(l, read_i64(r), 0);
@@ -336,6 +353,12 @@ static void put_all(struct store *s, struct buf *body)
 	struct buf one = { 0 };
 
 	s->checkpoint++;
+	/* first: a log of that name may have begun since */
+	for (struct map_iter i = map_first(&s->erased); i.at; map_next(&i)) {
+		one.n = 0;
+		put_gone(&one, (struct str){ i.key, (int32_t)i.key_n });
+		checkpoint_put(body, one.p, one.n);
+	}
 	list_each(i, &s->logs, safe) {
 		struct log *l = list_entry(i, struct log, link);
 

@@ -398,6 +398,9 @@ struct store {
 	struct list failed; /* logs whose on_offline is owed */
 	struct list doomed; /* directories to unlink later */
 	struct map buried; /* deleted, but a checkpoint still vouches for it */
+	/* ended in this life, and 0.checkpoint will always speak of them: this
+	 * shard's checkpoints say that they are no more */
+	struct map erased;
 	struct map ended; /* set aside -> the journal's frame that says so */
 	int32_t open_n;
 	int64_t dirty_bytes;
@@ -466,6 +469,7 @@ void checkpoint_put_log(struct buf *b, const struct log *l);
 void checkpoint_put(struct buf *b, const void *p, size_t n);
 bool checkpoint_next(struct reader *r, struct bytes *entry);
 struct str checkpoint_name(struct bytes entry);
+bool checkpoint_says_gone(struct bytes entry); /* the log of that name */
 struct log *checkpoint_read_log(struct store *s, struct bytes entry);
 /* body NULL: only the head is read. */
 int checkpoint_load(struct disk *d, int shard, struct checkpoint_head *h,

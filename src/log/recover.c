@@ -84,6 +84,11 @@ static int take_entries(struct past *p, const struct buf *body,
 			break;
 		}
 		k = map_find_str(&p->entries, name);
+		if (checkpoint_says_gone(entry)) {
+			if (k)
+				k->gone = true;
+			continue;
+		}
 		if (!k) {
 			k = mem_alloc(sizeof(*k));
 			map_put_str(&p->entries, name, k);
@@ -91,6 +96,7 @@ static int take_entries(struct past *p, const struct buf *body,
 		k->entry = entry;
 		k->checkpoint = h->number;
 		k->names = h->names;
+		k->gone = false;
 	}
 	if (!r.bad)
 		return 0;
@@ -281,7 +287,8 @@ static void each_missing(struct walk *w)
 		const struct known_log *k = i.value;
 		char dir[LOG_PATH_MAX];
 
-		if (map_find(&w->seen, i.key, i.key_n) || was_moved(w, k))
+		if (k->gone || map_find(&w->seen, i.key, i.key_n) ||
+		    was_moved(w, k))
 			continue;
 		snprintf(dir, sizeof(dir), "%.*s", (int)i.key_n,
 			 (const char *)i.key);

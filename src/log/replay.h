@@ -64,6 +64,7 @@ struct known_log {
 	struct bytes entry;
 	uint64_t checkpoint; /* number of the one it is from */
 	uint64_t names; /* what was renamed before that one */
+	bool gone; /* a later one says that it is no more */
 };
 int repair_log(struct repair *r, const char *dir, const struct known_log *known,
 	       struct buf *out) must_use;

@@ -264,6 +264,14 @@ static int take_known(struct store *s, struct str dir, struct log **out)
 	return r;
 }
 
+static bool was_known(const struct store *s, struct str dir)
+{
+	struct known key = { hash_name(dir), 0, 0 };
+
+	return bsearch(&key, s->known->v, (size_t)s->known->n, sizeof(key),
+		       compare_known) != NULL;
+}
+
 /* ---- opening and deleting logs ------------------------------------------- */
 
 void log_dir_path(const struct log *l, char out[LOG_PATH_MAX])
@@ -465,6 +473,8 @@ static void forget(struct store *s, struct log *l)
 	map_remove(&s->by_dir, l->dir, strlen(l->dir));
 	if (l->vouched[0].end > 0 || l->vouched[1].end > 0)
 		bury(s, l);
+	if (was_known(s, str_of(l->dir)))
+		map_put(&s->erased, l->dir, strlen(l->dir), s);
 	list_remove(&l->link);
 	list_remove(&l->failed);
 	for (int32_t i = 0; i < l->seg_n; i++)
@@ -708,6 +718,7 @@ void store_free(struct store *s)
 	for (struct map_iter i = map_first(&s->buried); i.at; map_next(&i))
 		mem_free(i.value);
 	map_fini(&s->buried);
+	map_fini(&s->erased);
 	for (struct map_iter i = map_first(&s->ended); i.at; map_next(&i))
 		mem_free(i.value);
 	map_fini(&s->ended);
