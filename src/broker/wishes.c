@@ -137,6 +137,7 @@ static void ask(struct wishes *w)
 	for (; n < ASK_MAX && next_is(w, lost); n++) {
 		struct list *l = list_pop(&w->waiting);
 
+		assert(l);
 		fill(&in.topics[n], &parts[n], wish_at(l));
 		list_push(&w->asked, l);
 	}

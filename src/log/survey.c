@@ -29,6 +29,7 @@ static void view_add(struct plan *p, int32_t op)
 static void plan_op(struct plan *p, const struct replay_log *rl,
 		    const struct replay_op *op, int32_t i)
 {
+	assert(rl);
 	switch (op->kind) {
 	case JOURNAL_APPEND:
 		view_add(p, i);
