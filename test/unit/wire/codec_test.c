@@ -335,7 +335,7 @@ TEST(a_text_longer_than_the_protocol_allows_is_cut_at_a_character)
 	struct buf text = { 0 }, out = { 0 };
 	struct arena a = { 0 };
 
-	for (int i = 0; i < unit_rounds(20000); i++)
+	for (int i = 0; i < 20000; i++)
 		buf_put(&text, "\xc3\xa4", 2);
 	wire_preset(&api_versions_request_type, &v);
 	v.client_software_name = (struct str){ (char *)text.p, (int)text.n };
