@@ -29,7 +29,6 @@ static void view_add(struct plan *p, int32_t op)
 static void plan_op(struct plan *p, const struct replay_log *rl,
 		    const struct replay_op *op, int32_t i)
 {
-	assert(rl);
 	switch (op->kind) {
 	case JOURNAL_APPEND:
 		view_add(p, i);
@@ -38,6 +37,7 @@ static void plan_op(struct plan *p, const struct replay_log *rl,
 		epochs_begin(&p->epochs, (int32_t)op->a, op->b);
 		break;
 	case JOURNAL_CUT:
+		assert(!p->n || rl); /* a view is of what was replayed */
 		while (p->n && rl->v[p->view[p->n - 1]].b > op->a)
 			p->n--;
 		p->low = min_of(p->low, op->a);
