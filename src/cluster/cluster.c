@@ -89,6 +89,14 @@ struct broker_info *broker_of(struct cluster *c, int32_t id)
 	return map_find_i64(&c->brokers, id);
 }
 
+struct broker_info *broker_of_epoch(struct cluster *c, int32_t id,
+				    int64_t epoch)
+{
+	struct broker_info *b = broker_of(c, id);
+
+	return b && b->epoch >= 0 && b->epoch == epoch ? b : NULL;
+}
+
 const struct broker_info *cluster_broker(const struct cluster *c, int32_t id)
 {
 	return map_find_i64(&c->brokers, id);

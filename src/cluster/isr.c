@@ -83,8 +83,8 @@ static void settle(struct change *x, struct partition *p,
 	partition_settle(x, p, &rules, &change);
 }
 
-static void describe(struct change *x, const struct partition *p,
-		     struct alter_partition_response_partition *out)
+void partition_describe(struct change *x, const struct partition *p,
+			struct alter_partition_response_partition *out)
 {
 	out->leader_id = p->leader;
 	out->leader_epoch = p->leader_epoch;
@@ -112,7 +112,7 @@ static void alter_one(struct change *x, int32_t broker, struct topic *t,
 		return;
 	if (!same_members(p, m))
 		settle(x, p, m);
-	describe(x, p, out);
+	partition_describe(x, p, out);
 }
 
 void apply_alter_isr(struct change *x, const void *command)
@@ -120,9 +120,8 @@ void apply_alter_isr(struct change *x, const void *command)
 	const struct alter_isr_command *m = command;
 	struct alter_partition_response *answer =
 		change_answer(x, &alter_partition_response_type);
-	const struct broker_info *b = cluster_broker(x->c, m->broker_id);
 
-	if (!b || b->epoch < 0 || b->epoch != m->broker_epoch) {
+	if (!broker_of_epoch(x->c, m->broker_id, m->broker_epoch)) {
 		answer->error_code = x->out->error = K_STALE_BROKER_EPOCH;
 		return;
 	}

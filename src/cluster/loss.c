@@ -76,9 +76,7 @@ static void lose_one(struct change *x, int32_t broker, struct topic *t,
 	if (out->error_code != K_NONE)
 		return;
 	out->error_code = lose(x, p, broker);
-	out->leader_id = p->leader;
-	out->leader_epoch = p->leader_epoch;
-	out->partition_epoch = p->partition_epoch;
+	partition_describe(x, p, out);
 }
 
 void apply_lose_replicas(struct change *x, const void *command)
@@ -86,9 +84,8 @@ void apply_lose_replicas(struct change *x, const void *command)
 	const struct lose_replicas_command *m = command;
 	struct alter_partition_response *answer =
 		change_answer(x, &alter_partition_response_type);
-	const struct broker_info *b = cluster_broker(x->c, m->broker_id);
 
-	if (!b || b->epoch < 0 || b->epoch != m->broker_epoch) {
+	if (!broker_of_epoch(x->c, m->broker_id, m->broker_epoch)) {
 		answer->error_code = x->out->error = K_STALE_BROKER_EPOCH;
 		return;
 	}

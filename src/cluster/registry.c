@@ -144,10 +144,11 @@ void apply_register_broker(struct change *x, const void *command)
 void apply_set_broker_state(struct change *x, const void *command)
 {
 	const struct set_broker_state_command *m = command;
-	struct broker_info *b = broker_of(x->c, m->broker_id);
+	struct broker_info *b = broker_of_epoch(x->c, m->broker_id,
+						m->broker_epoch);
 	bool fenced, stopping;
 
-	if (!b || b->epoch < 0 || b->epoch != m->broker_epoch) {
+	if (!b) {
 		x->out->error = K_STALE_BROKER_EPOCH;
 		return;
 	}

@@ -31,6 +31,9 @@ struct verdict { /* on one item of a command */
 /* ---- cluster.c ----------------------------------------------------------- */
 
 struct broker_info *broker_of(struct cluster *c, int32_t id);
+/* The broker, if that is the epoch of its registration; else NULL. */
+struct broker_info *broker_of_epoch(struct cluster *c, int32_t id,
+				    int64_t epoch);
 struct topic *topic_of(struct cluster *c, struct str name);
 struct topic *topic_of_id(struct cluster *c, struct uuid id);
 
@@ -118,6 +121,10 @@ bool partition_without(struct change *x, struct partition *p,
 bool partition_settle(struct change *x, struct partition *p,
 		      const struct topic_rules *rules,
 		      const struct isr_change *change);
+/* What AlterPartition is answered about it (isr.c). */
+struct alter_partition_response_partition;
+void partition_describe(struct change *x, const struct partition *p,
+			struct alter_partition_response_partition *out);
 enum loss { /* what a broker lost since it was last in sync */
 	LOST_NOTHING,
 	LOST_CACHE, /* it stopped uncleanly: what was not on disk (KIP-966) */
