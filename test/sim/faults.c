@@ -2,7 +2,6 @@
 /* faults: see faults.h. */
 #include <stdio.h>
 
-#include "disk_tree.h"
 #include "faults.h"
 
 #define ROT_FILES 400

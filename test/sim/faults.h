@@ -54,7 +54,6 @@ struct faults *faults_new(struct world *w, const struct faults_config *c);
 bool faults_lose_synced(const struct faults *f);
 /* May a client be given bytes that are wrong? It sees it by the CRC. */
 bool faults_damage_reads(const struct faults *f);
-/* May a process ever die, or power? For what durability=memory promises. */
 void faults_begin(struct faults *f);
 void faults_end(struct faults *f); /* heals all and starts all that is down */
 void faults_free(struct faults *f);

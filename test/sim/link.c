@@ -58,7 +58,6 @@ static void hang_up(struct link *l)
 	if (!l->conn)
 		return;
 	l->conn->link = NULL;
-	l->conn->was_link = true;
 	conn_leave(l->conn);
 	l->conn = NULL;
 }
@@ -140,6 +139,7 @@ static void on_dialled(struct world *w, void *ctx, bool alive)
 		thread = (max_of(l->t->index, 1) - 1) % w->config.shards + 1;
 	l->conn = conn_new(w, l->t->node->id, l->peer, thread);
 	l->conn->link = l;
+	l->conn->of_peer = true;
 	l->state = LINK_UP;
 	l->pause_ms = PAUSE_MIN_MS;
 	send_all(l);

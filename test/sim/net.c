@@ -486,7 +486,7 @@ static void handle(struct conn *c, struct request *rq)
 	rq->conn = c->id;
 	rq->order = c->next++;
 	*conn_slot(c, rq->order) = NULL;
-	rq->peer = c->link || c->was_link ? c->from : -1;
+	rq->peer = c->of_peer ? c->from : -1;
 	rq->host = "10.0.0.7";
 	rq->arrived_ms = node_ms(n);
 	c->w->counts.requests++;
@@ -620,7 +620,6 @@ void net_node_died(struct node *n)
 		} else if (c->from == n->id && c->client_open) {
 			c->client_open = false;
 			c->link = NULL;
-			c->was_link = true;
 			if (c->server_open)
 				tell_server_end(c);
 			free_if_over(c);

@@ -497,7 +497,6 @@ static void start(struct world *w, void *ctx, bool alive)
 	open_quorum(n);
 	for (int i = w->config.shards; i >= 0; i--)
 		open_thread(n, i);
-	watch_started(w->watch, n);
 	for (int i = 0; i <= w->config.shards; i++)
 		node_wake_soon(&n->threads[i], 100);
 }

@@ -122,13 +122,28 @@ static void describe(struct run *r)
 
 /* ---- its phases ---------------------------------------------------------- */
 
-/* A damaged replica may stay away, if it says so; what is read tells. */
-static bool is_any_damaged(struct run *r)
+static bool is_in_isr(const struct partition *p, int32_t node)
 {
-	for (int i = 1; i <= r->wc.nodes; i++)
-		if (world_is_damaged(r->w, i))
+	for (int32_t i = 0; i < p->isr.n; i++)
+		if (p->isr.v[i] == node)
 			return true;
 	return false;
+}
+
+/* All but those on nodes that were damaged and refuse to start. */
+static bool is_whole(struct run *r, const struct partition *p)
+{
+	bool whole = p->leader >= 0;
+
+	for (int32_t i = 0; i < p->replicas.n; i++) {
+		int32_t node = p->replicas.v[i];
+
+		if (world_may_stay_down(r->w, node))
+			whole |= p->leader < 0;
+		else if (p->leader >= 0 && !is_in_isr(p, node))
+			return false;
+	}
+	return whole;
 }
 
 /* Every node up and ready, every replica of every partition in sync. */
@@ -146,12 +161,9 @@ static bool are_in_sync(struct run *r)
 	for (struct map_iter i = map_first(&c->topics); i.at; map_next(&i)) {
 		const struct topic *t = i.value;
 
-		for (int32_t p = 0; p < t->partitions_n; p++) {
-			const struct partition *x = &t->partitions[p];
-
-			if (x->leader < 0 || x->isr.n < x->replicas.n)
-				return is_any_damaged(r);
-		}
+		for (int32_t p = 0; p < t->partitions_n; p++)
+			if (!is_whole(r, &t->partitions[p]))
+				return false;
 	}
 	return true;
 }

@@ -466,11 +466,6 @@ void watch_turn(struct watch *x, struct sim_thread *t)
 
 /* ---- life ---------------------------------------------------------------- */
 
-void watch_started(struct watch *x, struct node *n)
-{
-	(void)x, (void)n;
-}
-
 void watch_died(struct watch *x, struct node *n)
 {
 	(void)x;

@@ -27,7 +27,6 @@
 struct watch;
 struct watch *watch_new(struct world *w);
 void watch_free(struct watch *w);
-void watch_started(struct watch *w, struct node *n);
 void watch_died(struct watch *w, struct node *n);
 void watch_turn(struct watch *w, struct sim_thread *t);
 void watch_applied(struct watch *w, struct node *n,
