@@ -63,6 +63,7 @@ static int cut(struct replica *r, const struct replica_divergence *d,
 	rc = log_truncate(r->log, at);
 	if (rc < 0)
 		return rc;
+	at = min_of(at, log_end(r->log)); /* batches go as a whole */
 	if (r->high_watermark > at) {
 		r->high_watermark = at;
 		log_set_high_watermark(r->log, at);

@@ -333,6 +333,27 @@ TEST(what_only_the_old_leader_had_is_cut) /* KIP-101 */
 	ck_assert_int_eq(log_end(s.r[1]->log), 3);
 }
 
+/* Batches go as a whole: the log may end before the cut, and the high
+ * watermark with it (found by the simulator: seed 300443). */
+TEST(a_cut_within_a_batch_takes_the_high_watermark_to_its_beginning)
+{
+	struct replica_fetched f = { .leader_epoch = 2, .p = NULL,
+				     .high_watermark = 4, .log_start = 0,
+				     .diverging = { 1, 4 } };
+	int changed;
+	STAGE(s);
+
+	assign(&s, 0, 1, 1, 123);
+	append(&s, 1, 3);
+	append(&s, 1, 3);
+	settle(&s, 1);
+	s.r[1]->high_watermark = 6;
+	assign(&s, 0, 2, 2, 23);
+	ck_assert_int_eq(replica_on_fetched(s.r[1], &f, &changed), 0);
+	ck_assert_int_eq(log_end(s.r[1]->log), 3);
+	ck_assert_int_eq(s.r[1]->high_watermark, 3);
+}
+
 TEST(logs_that_parted_several_times_meet_again) /* KIP-279 */
 {
 	STAGE(s);
