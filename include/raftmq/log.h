@@ -187,10 +187,15 @@ enum kerr log_append(struct log *l, const struct log_offer *offer,
  * passes: what the producer has on its way behind it is refused alike.
  */
 void log_refused(struct log *l, const uint8_t *p, size_t n, enum kerr error);
-/* Follower's append of the leader's bytes: whole batches from log_end on, a
- * cut batch at the end is ignored. CRC is checked again. 0 or -errno;
- * -EBADMSG: damaged or out of place, nothing of the bad batch written. */
-int log_append_copy(struct log *l, const uint8_t *p, size_t n) must_use;
+/*
+ * Follower's append of the leader's bytes: whole batches from log_end on, a cut
+ * batch at the end is ignored. CRC is checked again, and what it leaves out:
+ * no gap (unless the log is compacted), no epoch later than the leader's own.
+ * 0 or -errno; -EBADMSG: damaged or out of place, nothing of the bad batch
+ * written.
+ */
+int log_append_copy(struct log *l, int32_t leader_epoch, const uint8_t *p,
+		    size_t n) must_use;
 
 /*
  * A range of whole batches in one segment file: what sendfile needs. Holds

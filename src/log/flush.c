@@ -35,7 +35,7 @@ struct sync_job {
 	struct disk *disk;
 	bool root; /* log/ itself has new names */
 	bool cycle; /* part of the cycle, else of store_sync_log */
-	bool naming; /* of store_sync_name */
+	bool naming; /* of store_sync_names */
 	int n;
 	struct sync_item v[];
 };
@@ -117,7 +117,7 @@ static void sync_finish(struct store_job *base)
 		base->store->syncing = false;
 		cycle_step(base->store);
 	} else if (j->naming) {
-		base->log->naming = false;
+		base->log->naming = base->log->unnamed = false;
 		if (!base->log->gone && !base->log->error)
 			log_drop_below_start(base->log);
 	} else {
@@ -165,7 +165,7 @@ static void add_item(struct sync_job *j, struct segment *g)
 	i->size = g->size;
 	i->next = g->next;
 	i->cuts = g->cuts;
-	if (g->fresh) {
+	if (g->fresh || j->naming) {
 		log_dir_path(g->log, path);
 		i->dir = mem_strdup(path);
 	}
@@ -192,22 +192,23 @@ void store_sync_log(struct log *l)
 	store_give(l->store, &j->base, QUEUE_SYNC);
 }
 
-void store_sync_name(struct segment *g)
+void store_sync_names(struct log *l)
 {
-	struct log *l = g->log;
+	bool second = l->seg_n > 1 && l->seg[1]->fresh;
 	struct sync_job *j;
 
-	if (l->naming || l->store->stopping || l->error)
+	if (l->naming || l->store->stopping || l->error || !l->seg_n)
 		return;
 	j = make_sync(l->store, 1);
-	add_item(j, g);
+	j->naming = true;
+	add_item(j, l->seg[second]);
 	if (!j->n) {
 		mem_free(j);
 		return;
 	}
 	j->base.log = l;
 	j->root = l->store->root_fresh;
-	j->naming = l->naming = true;
+	l->naming = true;
 	store_give(l->store, &j->base, QUEUE_SYNC);
 }
 

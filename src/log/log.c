@@ -476,25 +476,34 @@ enum kerr log_append(struct log *l, const struct log_offer *offer,
 /* ---- the follower's append ----------------------------------------------- */
 
 /*
- * A leader whose log starts inside a batch sends that whole batch; an empty
- * follower takes it, its log_end then lies before what it had asked for.
+ * Offsets are outside of a batch's CRC; but only a log that is compacted has
+ * gaps. A leader whose log starts inside a batch sends that whole batch; an
+ * empty follower takes it, its log_end then lies before what it had asked for.
  */
 static bool in_place(const struct log *l, const struct batch *b, int64_t end)
 {
 	if (b->base_offset >= end)
-		return true;
+		return b->base_offset == end || l->set.compact;
 	return end == l->end && l->start == l->end && l->bytes == 0 &&
 	       batch_last_offset(b) >= end;
 }
 
+static size_t room(const struct log *l)
+{
+	const struct segment *g = log_active(l);
+	int64_t left = l->set.segment_bytes - (g ? g->size : 0);
+
+	return (size_t)(left > 0 ? left : l->set.segment_bytes);
+}
+
 /* How many of the n bytes are whole batches that fit; -EBADMSG in *error. */
 static size_t fitting(const struct log *l, const uint8_t *p, size_t n,
-		      size_t max, int *error)
+		      int32_t leader_epoch, int *error)
 {
 	int64_t end = l->end;
 	int32_t epoch = log_last_epoch(l);
+	size_t at = 0, max = room(l);
 	struct batch b;
-	size_t at = 0;
 
 	*error = 0;
 	while (n - at >= BATCH_HEADER_SIZE) {
@@ -504,7 +513,7 @@ static size_t fitting(const struct log *l, const uint8_t *p, size_t n,
 			break; /* cut by the leader */
 		if (e != K_NONE || !batch_crc_ok(&b) ||
 		    b.last_offset_delta < 0 || !in_place(l, &b, end) ||
-		    b.leader_epoch < epoch) {
+		    b.leader_epoch < epoch || b.leader_epoch > leader_epoch) {
 			*error = -EBADMSG;
 			break;
 		}
@@ -517,14 +526,6 @@ static size_t fitting(const struct log *l, const uint8_t *p, size_t n,
 		epoch = b.leader_epoch;
 	}
 	return at;
-}
-
-static size_t room(const struct log *l)
-{
-	const struct segment *g = log_active(l);
-	int64_t left = l->set.segment_bytes - (g ? g->size : 0);
-
-	return (size_t)(left > 0 ? left : l->set.segment_bytes);
 }
 
 /*
@@ -541,7 +542,8 @@ static void heed_epoch(struct log *l, const uint8_t *p, size_t n)
 		epochs_cut_end(&l->epochs, l->end);
 }
 
-int log_append_copy(struct log *l, const uint8_t *p, size_t n)
+int log_append_copy(struct log *l, int32_t leader_epoch, const uint8_t *p,
+		    size_t n)
 {
 	struct batch b;
 	size_t at = 0, k;
@@ -553,7 +555,7 @@ int log_append_copy(struct log *l, const uint8_t *p, size_t n)
 		return -ENOSPC;
 	heed_epoch(l, p, n);
 	while (at < n) {
-		k = fitting(l, p + at, n - at, room(l), &error);
+		k = fitting(l, p + at, n - at, leader_epoch, &error);
 		if (!k)
 			return error;
 		if (batch_peek(p + at, k, &b) != K_NONE)

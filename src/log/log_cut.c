@@ -13,6 +13,7 @@
 #include "log_internal.h"
 
 #define LOOK_BACK ((int64_t)256 << 10) /* first stretch; doubles */
+#define LOOK_BACK_MAX ((int64_t)64 << 20)
 
 /* The wanted batches of one stretch that begins at a border. */
 static int note_stretch(struct log *l, struct segment *g, int64_t from,
@@ -49,7 +50,7 @@ static int look_back(struct log *l, struct segment *g, int64_t *step)
 		from = index_by_pos(&g->index, (uint32_t)from).pos;
 		r = note_stretch(l, g, from, to);
 		to = from;
-		*step *= 2;
+		*step = min_of(*step * 2, LOOK_BACK_MAX);
 	}
 	return r;
 }

@@ -242,7 +242,8 @@ struct log {
 	int error;
 	bool closed;    /* the last segment takes no more; roll on append */
 	bool sync_hold; /* became durable: a sync must end before acks move */
-	bool naming;    /* store_sync_name is under way */
+	bool naming;    /* store_sync_names is under way */
+	bool unnamed;   /* a file went, and that is not on disk yet */
 	bool warming;
 	bool damaged; /* found so at a start, or forsaken */
 	bool held;    /* one of store.held */
@@ -443,8 +444,9 @@ void cycle_written(struct store *s, int error);
 void cycle_tick(struct store *s);
 /* Became durable at run time: sync what stands, then release sync_hold. */
 void store_sync_log(struct log *l);
-/* Its name is wanted on disk; what waits for it is deleted then. */
-void store_sync_name(struct segment *g);
+/* What its first segments are called, and that none stands before them, goes to
+ * disk; then more of what lies below log_start is deleted. */
+void store_sync_names(struct log *l);
 void store_report(struct store *s); /* calls on_offline where it is owed */
 struct store *store_new(const struct store_config *c); /* knows no log */
 /* A log's directory and its partition.metadata. */

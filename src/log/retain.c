@@ -5,37 +5,36 @@
  * log_start.
  *
  * 1. Nothing at or above the high watermark goes.
- * 2. Only whole files are deleted, and only below log_start; the first that
- *    stays has its name on disk: a power cut could leave an empty directory.
+ * 2. Only whole files are deleted, and only below log_start: the oldest first,
+ *    and never one whose successor's name is not on disk. Whatever a power cut
+ *    keeps of that, what is left is a log without its beginning.
  * 3. A log whose last segment goes keeps an empty one at log_end: the next
  *    offset stays on disk.
  */
 #include "log_internal.h"
 
-/* Segments that lie wholly below log_start. */
+/*
+ * Segments that lie wholly below log_start, the oldest first, each when it is
+ * on disk that the one before it went and that the one behind it came.
+ */
 void log_drop_below_start(struct log *l)
 {
 	struct segment *g;
-	int32_t n = 0;
 
-	while (n < l->seg_n && l->seg[n]->size > 0 &&
-	       l->seg[n]->next <= l->start)
-		n++;
-	if (!n)
-		return;
-	if (n == l->seg_n) {
-		/* Its name goes to disk first; the next sweep deletes. */
-		(void)!log_roll(l, l->end, l->store->wall_ms, &g);
-		return;
+	while (l->seg_n && !l->naming && l->seg[0]->size > 0 &&
+	       l->seg[0]->next <= l->start) {
+		if (l->seg_n == 1) { /* the next sweep deletes the old one */
+			(void)!log_roll(l, l->end, l->store->wall_ms, &g);
+			return;
+		}
+		if (l->seg[1]->fresh || l->unnamed) {
+			store_sync_names(l); /* and then comes here again */
+			return;
+		}
+		log_remove_segments(l, 0, 1);
+		log_forget_spots(l);
+		l->unnamed = true;
 	}
-	if (l->seg[n]->fresh)
-		store_sync_name(l->seg[n]); /* and then comes here again */
-	while (n && l->seg[n]->fresh)
-		n--;
-	if (!n)
-		return;
-	log_remove_segments(l, 0, n);
-	log_forget_spots(l);
 }
 
 void log_retain_messages(struct log *l)

@@ -131,7 +131,8 @@ static int take(struct replica *r, const struct replica_fetched *f,
 	if (f->diverging.epoch >= 0)
 		return cut(r, &f->diverging, changed);
 	if (f->n > 0) {
-		rc = log_append_copy(r->log, f->p, (size_t)f->n);
+		rc = log_append_copy(r->log, f->leader_epoch, f->p,
+				     (size_t)f->n);
 		if (rc < 0)
 			return rc;
 	}

@@ -109,6 +109,56 @@ TEST(a_power_cut_after_retention_leaves_a_log_that_is_whole)
 	}
 }
 
+/*
+ * Many files went at once: a disk may keep that a later one went and not that
+ * an earlier one did.
+ */
+TEST(a_power_cut_in_the_midst_of_retention_takes_the_oldest_files_only)
+{
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		int64_t end;
+
+		setup(seed);
+		for (int i = 0; i < 60; i++)
+			bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+		bench_tick(&b, 70000); /* a checkpoint vouches for it */
+		bench_settle(&b);
+		end = log_end(l);
+		ck_assert_int_gt(log_segments(l), 5);
+		set.retention_messages = 2 + (int64_t)(seed % 40);
+		log_configure(l, &set);
+		log_set_high_watermark(l, end);
+		for (uint64_t jobs = seed % 12; jobs > 0; jobs--)
+			bench_run_one(&b);
+		bench_crash(&b, DISK_MEM_RANDOM);
+		bench_open(&b);
+		l = bench_log(&b, "t", &set);
+		ck_assert_int_eq(log_error(l), 0);
+		ck_assert_int_eq(log_end(l), end);
+		bench_fini(&b);
+	}
+}
+
+/* What a producer lost to the cut may be looked for through a long log, in
+ * stretches that grow. */
+TEST(a_cut_ends_though_a_batch_is_looked_for_in_a_hundred_files)
+{
+	setup(1);
+	set.index_interval_bytes = 100;
+	log_configure(l, &set);
+	for (int i = 0; i < 6; i++)
+		bench_must_append(l, 0, MAKING(.n = 1, .producer = 7,
+					       .sequence = i, .pad = 900));
+	ck_assert_int_eq(log_advance_start(l, 5), 0);
+	bench_settle(&b);
+	while (log_segments(l) < 100)
+		bench_must_append(l, 0, MAKING(.n = 1));
+	bench_must_append(l, 0, MAKING(.n = 1, .producer = 7, .sequence = 6));
+	ck_assert_int_eq(log_truncate(l, log_end(l) - 1), 0);
+	bench_must_append(l, 0, MAKING(.n = 1, .producer = 7, .sequence = 6));
+	bench_fini(&b);
+}
+
 TEST(a_time_finds_the_first_record_that_is_as_late)
 {
 	int64_t ts, at;
@@ -298,7 +348,7 @@ TEST(a_copy_holds_the_same_bytes_epochs_and_producers)
 		size_t n = min_of(all.n - at, (size_t)777);
 		int64_t end = log_end(f);
 
-		ck_assert_int_eq(log_append_copy(f, all.p + at, n), 0);
+		ck_assert_int_eq(log_append_copy(f, 5, all.p + at, n), 0);
 		ck_assert_int_gt(log_end(f), end);
 		at = (size_t)log_bytes(f);
 	}
@@ -306,11 +356,20 @@ TEST(a_copy_holds_the_same_bytes_epochs_and_producers)
 	ck_assert_int_eq(copy.n, all.n);
 	ck_assert_mem_eq(copy.p, all.p, all.n);
 	ck_assert_int_eq(log_last_epoch(f), 5);
-	ck_assert_int_eq(log_append_copy(f, all.p, all.n), -EBADMSG);
+	ck_assert_int_eq(log_append_copy(f, 5, all.p, all.n), -EBADMSG);
+	/* what no CRC covers: an offset too far, an epoch of the future */
+	ck_assert_int_eq(log_restart_at(f, 0), 0);
+	all.p[6] ^= 1;
+	ck_assert_int_eq(log_append_copy(f, 5, all.p, all.n), -EBADMSG);
+	all.p[6] ^= 1;
+	all.p[15] ^= 8;
+	ck_assert_int_eq(log_append_copy(f, 5, all.p, all.n), -EBADMSG);
+	all.p[15] ^= 8;
+	ck_assert_int_eq(log_end(f), 0);
 	/* an empty log takes the batch that its start lies in */
 	cut = bench_read_all(&b, l, 6, 150);
 	ck_assert_int_eq(log_restart_at(f, 7), 0);
-	ck_assert_int_eq(log_append_copy(f, cut.p, cut.n), 0);
+	ck_assert_int_eq(log_append_copy(f, 5, cut.p, cut.n), 0);
 	ck_assert_int_eq(log_start(f), 7);
 	ck_assert_int_eq(log_end(f), 150);
 	buf_fini(&cut);
@@ -340,7 +399,7 @@ TEST(a_kill_leaves_the_batch_that_a_log_begins_in)
 		bench_tick(&b, 70000); /* a checkpoint knows what was before */
 		bench_settle(&b);
 		ck_assert_int_eq(log_restart_at(f, 7), 0);
-		ck_assert_int_eq(log_append_copy(f, all.p, all.n), 0);
+		ck_assert_int_eq(log_append_copy(f, 5, all.p, all.n), 0);
 		bench_settle(&b);
 		buf_fini(&all);
 		bench_crash(&b, DISK_MEM_KEEP);
@@ -375,7 +434,7 @@ TEST(an_epoch_without_a_record_gives_way_to_the_leaders_records)
 		f = bench_log(&b, "copy", &keep);
 		log_begin_epoch(f, 7);
 		bench_settle(&b);
-		ck_assert_int_eq(log_append_copy(f, all.p, all.n), 0);
+		ck_assert_int_eq(log_append_copy(f, 5, all.p, all.n), 0);
 		ck_assert_int_eq(log_last_epoch(f), 4);
 		bench_settle(&b);
 		bench_crash(&b, how[i]);
