@@ -7,15 +7,17 @@
  * 1. The leader's epoch grows even where the leader stays: all that was told
  *    to it under the old one, and whatever of that is still on its way, does
  *    not count any more (KIP-101, KIP-320).
- * 2. Where nobody else has the data the broker stays the last known leader: its
- *    copy may be mended, and then leads again.
+ * 2. Where nobody who has the data is there to lead, the broker stays the last
+ *    known leader: its copy may be mended, and then leads again.
  */
 #include "state.h"
 
-static bool has_other(const struct int32s *l, int32_t broker)
+/* One that is not heard may be gone itself: it does not count. */
+static bool has_other(const struct change *x, const struct int32s *l,
+		      int32_t broker)
 {
 	for (int32_t i = 0; i < l->n; i++)
-		if (l->v[i] != broker)
+		if (l->v[i] != broker && cluster_broker_active(x->c, l->v[i]))
 			return true;
 	return false;
 }
@@ -36,8 +38,8 @@ static int16_t lose(struct change *x, struct partition *p, int32_t broker)
 	int32_t epoch = p->leader_epoch;
 	bool changed;
 
-	how.lost_for_ever = has_other(&p->isr, broker) ||
-			    has_other(&p->elr, broker);
+	how.lost_for_ever = has_other(x, &p->isr, broker) ||
+			    has_other(x, &p->elr, broker);
 	changed = partition_without(x, p, &rules, broker, &how);
 	if (p->leader_epoch == epoch)
 		bump(x, p, changed);

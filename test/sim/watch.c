@@ -540,10 +540,12 @@ void world_dump(struct world *w, struct buf *out)
 
 			if (p->leader >= 0 && p->isr.n == p->replicas.n)
 				continue;
-			buf_printf(out, "%s-%d leader=%d epoch=%d isr=%d of %d"
-				   "\n", t->name, (int)k, (int)p->leader,
-				   (int)p->leader_epoch, (int)p->isr.n,
-				   (int)p->replicas.n);
+			buf_printf(out, "%s-%d leader=%d epoch=%d isr=%d elr=%d"
+				   " of %d last=%d\n", t->name, (int)k,
+				   (int)p->leader, (int)p->leader_epoch,
+				   (int)p->isr.n, (int)p->elr.n,
+				   (int)p->replicas.n,
+				   (int)p->last_known_leader);
 			for (int32_t r = 0; r < p->replicas.n; r++)
 				dump_on(w, node_of(w, p->replicas.v[r]), p,
 					out);

@@ -75,9 +75,19 @@ TEST(a_damaged_leader_waits_for_an_eligible_one)
 {
 	check("brokers 1f 2 3\ntopic t min.insync.replicas=2\n"
 	      "0 leader=3 epoch=5 version=9 replicas=1,2,3 isr=3 elr=1 last=-\n",
-	      3, K_NONE,
+	      3, K_ELIGIBLE_LEADERS_NOT_AVAILABLE,
 	      "topic t\nset min.insync.replicas=2\n"
-	      "0 leader=-1 epoch=6 version=10 replicas=1,2,3 isr=- elr=1 last=-\n");
+	      "0 leader=-1 epoch=6 version=10 replicas=1,2,3 isr=- elr=1 last=3\n");
+}
+
+/* The eligible one may have lost all itself: then the copy is needed. */
+TEST(a_copy_is_not_given_up_for_one_that_is_not_heard)
+{
+	check("brokers 1f 2 3\ntopic t min.insync.replicas=2\n"
+	      "0 leader=-1 epoch=5 version=9 replicas=1,2,3 isr=- elr=1,3 last=3\n",
+	      3, K_ELIGIBLE_LEADERS_NOT_AVAILABLE,
+	      "topic t\nset min.insync.replicas=2\n"
+	      "0 leader=-1 epoch=6 version=10 replicas=1,2,3 isr=- elr=1 last=3\n");
 }
 
 TEST(the_last_copy_leads_nothing_and_is_not_forgotten)
