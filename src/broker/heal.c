@@ -4,10 +4,10 @@
  * whose disk failed is given up, kept aside, and fetched again from the leader.
  *
  *   WELL --log fails--> TELLING --others have it--> WAITING --(2)--> WELL
- *                       |    ^ \
- *                 error v    |  `--nobody has--> ALONE
- *                       LATER                      | elected all the same
- *                            ^---------------------'
+ *                       |    ^ \                                      ^
+ *                 error v    |  `--nobody there--> ALONE ---------(2)-'
+ *                       LATER                        | elected all the same
+ *                            ^-----------------------'
  *
  * 1. The cluster hears first. Its answer is a command: this node is in sync
  *    no more, not eligible, leads nothing, and the leader's epoch grows, so
@@ -15,7 +15,8 @@
  * 2. Only when that is seen here, and another leads, the files go aside and an
  *    empty copy follows. Between the failure and that moment nothing is
  *    fetched, so no leader of a newer epoch knows anything of the old copy.
- * 3. The only copy is never touched: it stays offline, and the log says why.
+ * 3. The only copy is never touched, nor one whose others are not heard: it
+ *    stays offline, and the log says why.
  * 4. Nothing of this is decided before the registration of this process is
  *    heard: until then the agreed log tells of the past, in which the copy was
  *    whole, and somebody may still count on it.

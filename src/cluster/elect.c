@@ -278,12 +278,11 @@ void elect_without(struct change *x, int32_t broker, enum loss loss)
 	}
 }
 
-static bool others_can_lead(const struct change *x, const struct partition *p,
-			    int32_t broker)
+bool elect_has_other(const struct change *x, const struct int32s *of,
+		     int32_t broker)
 {
-	for (int32_t i = 0; i < p->isr.n; i++)
-		if (p->isr.v[i] != broker &&
-		    cluster_broker_active(x->c, p->isr.v[i]))
+	for (int32_t i = 0; i < of->n; i++)
+		if (of->v[i] != broker && cluster_broker_active(x->c, of->v[i]))
 			return true;
 	return false;
 }
@@ -301,7 +300,7 @@ void elect_drain(struct change *x, int32_t broker)
 			struct partition *p = &t->partitions[k];
 
 			if (int32s_has(&p->isr, broker) &&
-			    others_can_lead(x, p, broker))
+			    elect_has_other(x, &p->isr, broker))
 				partition_without(x, p,
 						  rules_once(x, t, &rules,
 							     &known),

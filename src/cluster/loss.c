@@ -12,16 +12,6 @@
  */
 #include "state.h"
 
-/* One that is not heard may be gone itself: it does not count. */
-static bool has_other(const struct change *x, const struct int32s *l,
-		      int32_t broker)
-{
-	for (int32_t i = 0; i < l->n; i++)
-		if (l->v[i] != broker && cluster_broker_active(x->c, l->v[i]))
-			return true;
-	return false;
-}
-
 static void bump(struct change *x, struct partition *p, bool noted)
 {
 	p->leader_epoch++;
@@ -38,8 +28,9 @@ static int16_t lose(struct change *x, struct partition *p, int32_t broker)
 	int32_t epoch = p->leader_epoch;
 	bool changed;
 
-	how.lost_for_ever = has_other(x, &p->isr, broker) ||
-			    has_other(x, &p->elr, broker);
+	/* one that is not heard may be gone itself: it does not count */
+	how.lost_for_ever = elect_has_other(x, &p->isr, broker) ||
+			    elect_has_other(x, &p->elr, broker);
 	changed = partition_without(x, p, &rules, broker, &how);
 	if (p->leader_epoch == epoch)
 		bump(x, p, changed);

@@ -136,6 +136,9 @@ enum loss { /* what a broker lost since it was last in sync */
 void elect_without(struct change *x, int32_t broker, enum loss loss);
 /* The broker stops: as far as others can take over (KIP-500's draining). */
 void elect_drain(struct change *x, int32_t broker);
+/* Is any other of them there to lead? */
+bool elect_has_other(const struct change *x, const struct int32s *of,
+		     int32_t broker);
 /* Leaderless partitions: now somebody may be able to lead. topic NULL: all */
 void elect_leaderless(struct change *x, struct topic *topic);
 /* min.insync.replicas changed: ELRs that are not valid any more go. */

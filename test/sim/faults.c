@@ -279,21 +279,10 @@ static void good_disk(struct faults *f, int a, int b)
 	world_set_disk(f->w, a, (struct world_disk_faults){ 0 });
 }
 
-/*
- * A copy whose disk fails is given up for another one. Where one node's bytes
- * may go no other's disk fails: both at once would leave nobody to lead.
- */
-static int some_disk(struct faults *f, enum fault_kind k)
-{
-	if (k == FAULT_SLOW_DISK || k == FAULT_COLD || !faults_lose_synced(f))
-		return some_node(f);
-	return f->victim;
-}
-
 static void bad_disk(struct faults *f, enum fault_kind k)
 {
 	struct world_disk_faults d = { 0 };
-	int node = some_disk(f, k);
+	int node = k == FAULT_LIE ? f->victim : some_node(f);
 
 	switch (k) {
 	case FAULT_SLOW_DISK:
@@ -536,9 +525,6 @@ struct faults *faults_new(struct world *w, const struct faults_config *c)
 		for (int i = 0; i < FAULT_KINDS; i++)
 			if (chance(f, percent))
 				f->kinds |= 1u << i;
-		if (chance(f, 35)) /* then any disk may fail (some_disk) */
-			f->kinds &= ~(1u << FAULT_ROT | 1u << FAULT_WIPE |
-				      1u << FAULT_LIE | 1u << FAULT_WRITE);
 		f->kinds &= c->kinds;
 	}
 	f->every_us = 100000 + below(f, chance(f, 50) ? 1000000 : 6000000);

@@ -216,7 +216,7 @@ static bool is_refused(const struct admin *d, int16_t code)
 	switch (d->deed) {
 	case DEED_CUT: /* a leader whose high watermark is not known yet */
 		return code == K_OFFSET_OUT_OF_RANGE;
-	case DEED_CREATE: /* too few brokers are there now */
+	case DEED_CREATE: /* too few brokers are there now, or none */
 	case DEED_EXTEND:
 		return code == K_INVALID_REPLICATION_FACTOR;
 	case DEED_ELECT:

@@ -75,6 +75,34 @@ TEST(retention_ms_empties_a_log_and_keeps_its_next_offset)
 	bench_fini(&b);
 }
 
+/* All but the newest messages go, the power with them some jobs later. */
+static void cut_power_in_retention(int64_t messages, uint64_t jobs)
+{
+	int64_t end = log_end(l);
+
+	set.retention_messages = messages;
+	log_configure(l, &set);
+	log_set_high_watermark(l, end);
+	for (; jobs > 0; jobs--)
+		bench_run_one(&b);
+	bench_crash(&b, DISK_MEM_RANDOM);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_error(l), 0);
+	ck_assert_int_eq(log_end(l), end);
+	bench_fini(&b);
+}
+
+/* n batches that a checkpoint vouches for. */
+static void setup_vouched(uint64_t seed, int n)
+{
+	setup(seed);
+	for (int i = 0; i < n; i++)
+		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+	bench_tick(&b, 70000);
+	bench_settle(&b);
+}
+
 /*
  * The file that stays was new, those before it went: a disk may keep that they
  * went and not that it came.
@@ -83,29 +111,13 @@ TEST(a_power_cut_after_retention_leaves_a_log_that_is_whole)
 {
 	for (uint64_t seed = 1; seed <= 60; seed++) {
 		int32_t segments;
-		int64_t end;
 
-		setup(seed);
-		for (int i = 0; i < 5; i++)
-			bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
-		bench_tick(&b, 70000); /* a checkpoint vouches for it */
-		bench_settle(&b);
+		setup_vouched(seed, 5);
 		segments = log_segments(l);
 		while (log_segments(l) == segments)
 			bench_must_append(l, 0, MAKING(.n = 2, .tag = 7));
 		bench_settle(&b);
-		end = log_end(l);
-		set.retention_messages = 2;
-		log_configure(l, &set);
-		log_set_high_watermark(l, end);
-		for (uint64_t jobs = seed % 6; jobs > 0; jobs--)
-			bench_run_one(&b);
-		bench_crash(&b, DISK_MEM_RANDOM);
-		bench_open(&b);
-		l = bench_log(&b, "t", &set);
-		ck_assert_int_eq(log_error(l), 0);
-		ck_assert_int_eq(log_end(l), end);
-		bench_fini(&b);
+		cut_power_in_retention(2, seed % 6);
 	}
 }
 
@@ -116,26 +128,9 @@ TEST(a_power_cut_after_retention_leaves_a_log_that_is_whole)
 TEST(a_power_cut_in_the_midst_of_retention_takes_the_oldest_files_only)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
-		int64_t end;
-
-		setup(seed);
-		for (int i = 0; i < 60; i++)
-			bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
-		bench_tick(&b, 70000); /* a checkpoint vouches for it */
-		bench_settle(&b);
-		end = log_end(l);
+		setup_vouched(seed, 60);
 		ck_assert_int_gt(log_segments(l), 5);
-		set.retention_messages = 2 + (int64_t)(seed % 40);
-		log_configure(l, &set);
-		log_set_high_watermark(l, end);
-		for (uint64_t jobs = seed % 12; jobs > 0; jobs--)
-			bench_run_one(&b);
-		bench_crash(&b, DISK_MEM_RANDOM);
-		bench_open(&b);
-		l = bench_log(&b, "t", &set);
-		ck_assert_int_eq(log_error(l), 0);
-		ck_assert_int_eq(log_end(l), end);
-		bench_fini(&b);
+		cut_power_in_retention(2 + (int64_t)(seed % 40), seed % 12);
 	}
 }
 
