@@ -105,12 +105,17 @@ static char *heap(struct str s)
 	return s.n < 0 ? NULL : str_heap(s);
 }
 
-static void decode_member(struct coord *c, struct group *g,
+/* False: a name is missing or there twice. */
+static bool decode_member(struct coord *c, struct group *g,
 			  const struct group_image_member *from)
 {
-	struct member *m = group_add_member(c, g, from->id, from->instance_id);
 	size_t n = (size_t)max_of(from->protocols_n, 0);
+	struct member *m;
 
+	if (from->id.n < 0 || group_find_member(g, from->id) ||
+	    group_static(g, from->instance_id))
+		return false;
+	m = group_add_member(c, g, from->id, from->instance_id);
 	m->client_id = heap(from->client_id);
 	m->client_host = heap(from->client_host);
 	m->session_timeout_ms = from->session_timeout_ms;
@@ -127,20 +132,25 @@ static void decode_member(struct coord *c, struct group *g,
 		if (b.n > 0)
 			m->protocols[i].metadata = mem_dup(b.p, (size_t)b.n);
 	}
+	return true;
 }
 
-static void decode_offset(struct coord *c, struct group *g,
+static bool decode_offset(struct coord *c, struct group *g,
 			  const struct group_image_offset *from)
 {
+	int64_t before = c->offsets_n;
 	struct group_offset *o =
 		group_put_offset(c, g, from->topic_id, from->partition);
 
+	if (c->offsets_n == before)
+		return false; /* there twice */
 	o->topic = heap(from->topic);
 	o->offset = from->offset;
 	o->leader_epoch = from->leader_epoch;
 	o->metadata = heap(from->metadata);
 	o->commit_ms = from->commit_ms;
 	o->expire_ms = from->expire_ms;
+	return true;
 }
 
 static bool is_sound(const struct coord *c, const struct group_image *s)
@@ -170,10 +180,10 @@ static bool decode_group(struct coord *c, struct reader *r)
 		g->state_since_ms = s.state_since_ms;
 		g->initial_delay = s.initial_delay;
 		map_put_str(&c->groups, s.id, g);
-		for (int32_t i = 0; i < s.members_n; i++)
-			decode_member(c, g, &s.members[i]);
-		for (int32_t i = 0; i < s.offsets_n; i++)
-			decode_offset(c, g, &s.offsets[i]);
+		for (int32_t i = 0; ok && i < s.members_n; i++)
+			ok = decode_member(c, g, &s.members[i]);
+		for (int32_t i = 0; ok && i < s.offsets_n; i++)
+			ok = decode_offset(c, g, &s.offsets[i]);
 	}
 	arena_fini(&arena);
 	return ok;

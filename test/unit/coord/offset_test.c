@@ -228,3 +228,22 @@ TEST(damaged_snapshot_is_refused)
 	}
 	buf_fini(&image);
 }
+
+TEST(a_snapshot_with_a_member_twice_is_refused)
+{
+	struct buf image = { 0 };
+	int changed = 0;
+	WORLD(w);
+
+	stable_group(&w, "g", 2);
+	coord_encode(w.coord, &image);
+	for (size_t i = 0; i + 1 < image.n; i++)
+		if (image.p[i] == 'm' && image.p[i + 1] == '2') {
+			image.p[i + 1] = '1';
+			changed++;
+		}
+	ck_assert_int_gt(changed, 0);
+	ck_assert_ptr_null(
+		coord_decode((struct bytes){ image.p, (int32_t)image.n }));
+	buf_fini(&image);
+}
