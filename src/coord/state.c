@@ -155,7 +155,7 @@ static bool decode_offset(struct coord *c, struct group *g,
 
 static bool is_sound(const struct coord *c, const struct group_image *s)
 {
-	return s->id.n >= 0 && s->state >= 0 && s->state <= GROUP_DEAD &&
+	return s->id.n >= 0 && s->state >= 0 && s->state < GROUP_DEAD &&
 	       s->members_n >= 0 && s->offsets_n >= 0 &&
 	       !coord_group(c, s->id);
 }

@@ -542,6 +542,22 @@ static void heed_epoch(struct log *l, const uint8_t *p, size_t n)
 		epochs_cut_end(&l->epochs, l->end);
 }
 
+/*
+ * The empty file makes way for one that begins before it, and a checkpoint may
+ * vouch for that name: it is noted that the log begins anew where it stands.
+ */
+static int begin_inside(struct log *l)
+{
+	int error = cut_note(l, JOURNAL_CLEAR, l->end);
+
+	if (error && !disk_error_passes(error))
+		log_fail(l, error);
+	if (!error)
+		journal_note(l->store, l, JOURNAL_CLEAR, l->end,
+			     l->set.durable);
+	return error;
+}
+
 int log_append_copy(struct log *l, int32_t leader_epoch, const uint8_t *p,
 		    size_t n)
 {
@@ -560,7 +576,9 @@ int log_append_copy(struct log *l, int32_t leader_epoch, const uint8_t *p,
 			return error;
 		if (batch_peek(p + at, k, &b) != K_NONE)
 			return -EBADMSG;
-		error = write_or_fail(l, p + at, k, &b);
+		error = b.base_offset < l->end ? begin_inside(l) : 0;
+		if (!error)
+			error = write_or_fail(l, p + at, k, &b);
 		if (error)
 			return error;
 		at += k;

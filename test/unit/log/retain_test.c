@@ -134,6 +134,36 @@ TEST(a_power_cut_in_the_midst_of_retention_takes_the_oldest_files_only)
 	}
 }
 
+/* A copy begins at an offset, and then with the batch that holds it: the empty
+ * file that a checkpoint knows makes way for one that begins before. */
+TEST(a_copy_that_began_inside_a_batch_is_whole_after_a_kill)
+{
+	for (int journaled = 0; journaled <= 1; journaled++) {
+		struct buf all;
+
+		setup(1);
+		for (int i = 0; i < 2; i++)
+			bench_must_append(l, 0, MAKING(.n = 5, .tag = i));
+		all = bench_read_all(&b, l, 5, 10);
+		ck_assert_int_eq(log_restart_at(l, 7), 0);
+		bench_settle(&b);
+		bench_close(&b);
+		bench_open(&b);
+		l = bench_log(&b, "t", &set);
+		ck_assert_int_eq(log_append_copy(l, 0, all.p, all.n), 0);
+		if (journaled)
+			bench_settle(&b);
+		bench_crash(&b, DISK_MEM_LOSE);
+		bench_open(&b);
+		l = bench_log(&b, "t", &set);
+		ck_assert_int_eq(log_error(l), 0);
+		ck_assert_int_eq(log_start(l), 7);
+		ck_assert_int_eq(log_end(l), journaled ? 10 : 7);
+		buf_fini(&all);
+		bench_fini(&b);
+	}
+}
+
 /* What a producer lost to the cut may be looked for through a long log, in
  * stretches that grow. */
 TEST(a_cut_ends_though_a_batch_is_looked_for_in_a_hundred_files)
