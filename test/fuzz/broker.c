@@ -41,11 +41,12 @@ static void seal_batches(uint8_t *p, size_t n)
 				struct records *x =
 					&in.topic_data[i]
 						 .partition_data[k].records;
-				struct buf b = { p + (x->p - p),
-						 (size_t)max_of(x->n, 0), 0 };
+				struct buf b = { .n = (size_t)max_of(x->n, 0) };
 
-				if (x->n > 0)
-					log_seal("/.log", &b);
+				if (!b.n) /* x->p may be NULL */
+					continue;
+				b.p = p + (x->p - p);
+				log_seal("/.log", &b);
 			}
 	arena_fini(&a);
 }

@@ -11,6 +11,7 @@ or test/interop: it exits 0, or 77 with a reason on its last line, or 1.
 import atexit
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -53,9 +54,16 @@ except ImportError:
 
 
 def free_ports(n):
-    socks = [socket.socket() for _ in range(n)]
-    for s in socks:
-        s.bind(("127.0.0.1", 0))
+    """Below those that connections get of themselves: between here and the
+    server's listen one of them would take the port."""
+    socks = []
+    while len(socks) < n:
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", random.randrange(12000, 32000)))
+            socks.append(s)
+        except OSError:
+            s.close()
     ports = [s.getsockname()[1] for s in socks]
     for s in socks:
         s.close()
