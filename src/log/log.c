@@ -432,9 +432,23 @@ static enum kerr refuse(struct log *l, const struct batch *b,
 	return K_KAFKA_STORAGE_ERROR;
 }
 
+static struct tenure tenure_of(const struct log *l, int32_t leader_epoch)
+{
+	const struct epochs *e = &l->epochs;
+	const struct epoch *last = e->n ? &e->v[e->n - 1] : NULL;
+
+	if (leader_epoch <= 0)
+		return (struct tenure){ -1, false };
+	return (struct tenure){
+		last && last->epoch == leader_epoch ? last->start : l->end,
+		l->start == 0,
+	};
+}
+
 enum kerr log_append(struct log *l, const struct log_offer *offer,
 		     struct log_append *out)
 {
+	struct tenure tenure = tenure_of(l, offer->leader_epoch);
 	const struct producer_batch *dup;
 	struct batch b;
 	enum kerr e;
@@ -446,7 +460,8 @@ enum kerr log_append(struct log *l, const struct log_offer *offer,
 		return refuse(l, &b, out,
 			      "the journal takes nothing at the moment");
 	if (e == K_NONE)
-		e = producers_check(&l->producers, &b, &dup, &out->why);
+		e = producers_check(&l->producers, &b, &tenure, &dup,
+				    &out->why);
 	if (e != K_NONE)
 		return e;
 	if (dup) {

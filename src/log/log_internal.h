@@ -169,10 +169,10 @@ struct producer {
 #define REFUSALS_MAX 8
 struct refusal { /* a batch that was refused for a reason that passes */
 	int64_t producer;
-	enum kerr error;
+	enum kerr error; /* K_NONE: nothing is remembered */
 	int32_t seq;
 	int16_t epoch;
-	int16_t left; /* later ones to turn away; 0: nothing is remembered */
+	int16_t left; /* later ones to turn away */
 };
 struct producers {
 	struct map by_id;
@@ -183,8 +183,13 @@ struct producers {
 };
 void producers_init(struct producers *ps);
 void producers_fini(struct producers *ps);
+struct tenure { /* of the leader that checks */
+	int64_t since; /* its first offset; -1: none led before it */
+	bool whole; /* others led, but nothing of theirs was removed since */
+};
 /* K_NONE with *dup set: that batch is already in the log. */
 enum kerr producers_check(struct producers *ps, const struct batch *b,
+			  const struct tenure *t,
 			  const struct producer_batch **dup, const char **why);
 /* The batch was turned away for a reason that passes: it will be back. */
 void producers_refused(struct producers *ps, const struct batch *b,

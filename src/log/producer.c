@@ -13,6 +13,8 @@
  *    passes is refused with it, not as out of order: a client that hears of a
  *    gap gives up, or takes a new epoch and sends again what it cannot know to
  *    be missing.
+ * 5. What the leader before refused is not known here. The first gap of a
+ *    producer under a new leader is taken for that: it is to try again.
  */
 #include "log_internal.h"
 
@@ -56,7 +58,10 @@ static int32_t last_seq(const struct batch *b)
 
 /* ---- refusals ------------------------------------------------------------ */
 
-enum { TURNED_AWAY_MAX = 100 }; /* then the client has left it out for good */
+enum { /* then the client has left it out for good */
+	TURNED_AWAY_MAX = 100,
+	TURNED_AWAY_BEFORE_MAX = 20, /* by the leader before */
+};
 
 static bool is_before(int32_t a, int32_t b)
 {
@@ -68,11 +73,21 @@ static bool is_before(int32_t a, int32_t b)
 static struct refusal *refusal_of(struct producers *ps, const struct batch *b)
 {
 	for (int i = 0; i < REFUSALS_MAX; i++)
-		if (ps->refusals[i].left &&
+		if (ps->refusals[i].error != K_NONE &&
 		    ps->refusals[i].producer == b->producer_id &&
 		    ps->refusals[i].epoch == b->producer_epoch)
 			return &ps->refusals[i];
 	return NULL;
+}
+
+static void remember(struct producers *ps, struct refusal *r,
+		     const struct refusal *what)
+{
+	if (!r) {
+		r = &ps->refusals[ps->refusals_at];
+		ps->refusals_at = (ps->refusals_at + 1) % REFUSALS_MAX;
+	}
+	*r = *what;
 }
 
 void producers_refused(struct producers *ps, const struct batch *b,
@@ -82,14 +97,25 @@ void producers_refused(struct producers *ps, const struct batch *b,
 
 	if (b->producer_id < 0)
 		return;
-	if (!r) {
-		r = &ps->refusals[ps->refusals_at];
-		ps->refusals_at = (ps->refusals_at + 1) % REFUSALS_MAX;
-	} else if (r->seq != b->base_sequence) {
+	if (r && r->left && r->seq != b->base_sequence)
 		return; /* it comes behind that one */
-	}
-	*r = (struct refusal){ b->producer_id, error, b->base_sequence,
-			       b->producer_epoch, TURNED_AWAY_MAX };
+	remember(ps, r, &(struct refusal){ b->producer_id, error,
+					   b->base_sequence, b->producer_epoch,
+					   TURNED_AWAY_MAX });
+}
+
+/* The leader before may have refused what is missing, from seq on. */
+static void refused_before(struct producers *ps, const struct batch *b,
+			   int32_t seq)
+{
+	struct refusal *r = refusal_of(ps, b);
+
+	if (r && r->seq == seq)
+		return; /* once only */
+	remember(ps, r, &(struct refusal){ b->producer_id,
+					   K_NOT_LEADER_OR_FOLLOWER, seq,
+					   b->producer_epoch,
+					   TURNED_AWAY_BEFORE_MAX });
 }
 
 /* expected is the sequence that would be taken, -1 if any would. */
@@ -98,7 +124,7 @@ static enum kerr behind_refused(struct producers *ps, const struct batch *b,
 {
 	struct refusal *r = refusal_of(ps, b);
 
-	if (!r || !is_before(r->seq, b->base_sequence) ||
+	if (!r || !r->left || !is_before(r->seq, b->base_sequence) ||
 	    (expected >= 0 && r->seq != expected))
 		return K_NONE;
 	r->left--;
@@ -111,7 +137,7 @@ static void forget_refusal(struct producers *ps, const struct batch *b)
 	struct refusal *r = refusal_of(ps, b);
 
 	if (r && !is_before(b->base_sequence, r->seq))
-		r->left = 0;
+		r->error = K_NONE;
 }
 
 /* ---- checking ------------------------------------------------------------ */
@@ -127,11 +153,30 @@ static enum kerr out_of_order(struct producers *ps, const struct batch *b,
 	return e;
 }
 
+static enum kerr check_known(struct producers *ps, const struct producer *p,
+			     const struct batch *b, int64_t since,
+			     const char **why)
+{
+	const struct producer_batch *last = &p->v[p->n - 1];
+	int32_t next = producer_next_seq(last->last_seq, 1);
+
+	*why = "the sequence number does not follow the last one";
+	if (b->producer_epoch > p->epoch) {
+		next = 0;
+		*why = "a new producer epoch must begin with sequence 0";
+	}
+	if (b->base_sequence == next)
+		return K_NONE;
+	if (last->last_offset < since && is_before(next, b->base_sequence))
+		refused_before(ps, b, next);
+	return out_of_order(ps, b, next, why);
+}
+
 enum kerr producers_check(struct producers *ps, const struct batch *b,
+			  const struct tenure *t,
 			  const struct producer_batch **dup, const char **why)
 {
 	const struct producer *p;
-	int32_t next;
 	enum kerr e;
 
 	*dup = NULL;
@@ -139,6 +184,8 @@ enum kerr producers_check(struct producers *ps, const struct batch *b,
 		return K_NONE;
 	p = producers_find(ps, b->producer_id);
 	if (!p) { /* any sequence would do */
+		if (t->whole && b->base_sequence != 0)
+			refused_before(ps, b, 0);
 		e = out_of_order(ps, b, -1, why);
 		return e == K_OUT_OF_ORDER_SEQUENCE_NUMBER ? K_NONE : e;
 	}
@@ -146,24 +193,14 @@ enum kerr producers_check(struct producers *ps, const struct batch *b,
 		*why = "a newer epoch of this producer has written here";
 		return K_INVALID_PRODUCER_EPOCH;
 	}
-	if (b->producer_epoch > p->epoch) {
-		if (b->base_sequence == 0)
-			return K_NONE;
-		*why = "a new producer epoch must begin with sequence 0";
-		return out_of_order(ps, b, 0, why);
-	}
-	for (int i = 0; i < p->n; i++) {
+	for (int i = 0; i < p->n && b->producer_epoch == p->epoch; i++) {
 		if (p->v[i].first_seq == b->base_sequence &&
 		    p->v[i].last_seq == last_seq(b)) {
 			*dup = &p->v[i];
 			return K_NONE;
 		}
 	}
-	next = producer_next_seq(p->v[p->n - 1].last_seq, 1);
-	if (b->base_sequence == next)
-		return K_NONE;
-	*why = "the sequence number does not follow the last one";
-	return out_of_order(ps, b, next, why);
+	return check_known(ps, p, b, t->since, why);
 }
 
 /* ---- noting -------------------------------------------------------------- */

@@ -239,7 +239,7 @@ class Cluster:
 
     def admin(self):
         """One for all: librdkafka forgets what a freed client was asked."""
-        if not self._admin:
+        if self._admin is None:  # one with nothing to do counts as false
             self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0,
                                        "reconnect.backoff.max.ms": 200})
         return self._admin

@@ -117,6 +117,55 @@ TEST(a_refusal_is_remembered_while_older_batches_are_copied)
 	bench_fini(&b);
 }
 
+static enum kerr try_under(int32_t leader_epoch, int32_t sequence,
+			   int16_t epoch)
+{
+	struct log_append out;
+
+	return bench_append(l, leader_epoch,
+			    MAKING(.n = 1, .producer = 5, .epoch = epoch,
+				   .sequence = sequence), &out);
+}
+
+/* It refused one that was on its way, and librdkafka sends the next to the new
+ * leader before it sends that one again. */
+TEST(a_gap_may_be_what_the_leader_before_refused)
+{
+	for (int16_t epoch = 0; epoch < 3; epoch++) { /* 2: unknown here */
+		int32_t s = epoch == 0 ? 3 : 0;
+
+		setup(false);
+		if (epoch < 2)
+			ck_assert_int_eq(try_under(0, 2, 0), K_NONE);
+		log_begin_epoch(l, 1);
+		for (int i = 0; i < 2; i++)
+			ck_assert_int_eq(try_under(1, s + 1, epoch),
+					 K_NOT_LEADER_OR_FOLLOWER);
+		ck_assert_int_eq(try_under(1, s, epoch), K_NONE);
+		ck_assert_int_eq(try_under(1, s + 1, epoch), K_NONE);
+		/* this one has seen everything since */
+		ck_assert_int_eq(try_under(1, s + 3, epoch),
+				 K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+		bench_fini(&b);
+	}
+}
+
+TEST(what_no_leader_refused_does_not_come)
+{
+	setup(false);
+	ck_assert_int_eq(try_under(0, 2, 0), K_NONE);
+	log_begin_epoch(l, 1);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(try_under(1, 4, 0), K_NOT_LEADER_OR_FOLLOWER);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(try_under(1, 4, 0),
+				 K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	/* not a gap */
+	ck_assert_int_eq(try_under(1, 1, 0), K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	ck_assert_int_eq(try_under(1, 3, 0), K_NONE);
+	bench_fini(&b);
+}
+
 TEST(the_first_batch_of_a_producer_stays_the_first)
 {
 	setup(false);
