@@ -13,7 +13,9 @@
  *
  *  duplicate	a value stands at two offsets. Legal for a producer that is
  *		not idempotent, if the send was retried or its outcome is not
- *		known
+ *		known; and where the first had gone below the log start when
+ *		the second was written: with the last batches of a producer a
+ *		log may forget it, as Kafka's does
  *  inconsistent-offsets	an offset holds two values
  *  lost-write	acknowledged (acks=all), or read once by anybody, and not in
  *		a final read that goes beyond its offset. Without a final read
@@ -28,7 +30,8 @@
  *  int-nonmonotonic-poll, nonmonotonic-poll	the same, going back
  *  nonmonotonic-send	two acks=all sends, one invoked after the other was
  *		acknowledged (by any process), or two of one idempotent
- *		producer, stand in the log the other way round
+ *		producer, stand in the log the other way round; but for one
+ *		that may be such a legal duplicate
  *  above-end	a record at or above the high watermark that its own answer
  *		told (read_committed: the last stable offset)
  *  hw-back, start-back	a process is told a lower high watermark or log start

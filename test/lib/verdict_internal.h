@@ -115,6 +115,10 @@ int64_t gone_below(const struct judge *j, uint32_t lane, int64_t at_us);
 int64_t started_below(const struct judge *j, uint32_t lane, int64_t at_us);
 
 /* verdict_log.c */
+/* May the log have begun behind an offset when one was written that a client
+ * knew of at that time? */
+bool was_gone(const struct judge *j, uint32_t lane, int64_t offset,
+	      int64_t at_us);
 void log_make(struct judge *j);
 void log_fini_all(struct judge *j);
 /* The first known of the lane at or above an offset (may be its end). */

@@ -67,6 +67,54 @@ static void values_make(struct judge *j)
 
 /* ---- what is seen where -------------------------------------------------- */
 
+/* By the leader's answer to the first poll after a time; without one, by what
+ * was told at any time. */
+static int64_t start_after(const struct judge *j, int key, int64_t at_us)
+{
+	int64_t asked_us = INT64_MAX, start = -1, highest = -1;
+
+	for (uint32_t i = 0; i < j->h->ops_n; i++) {
+		const struct history_op *o = &j->h->ops[i];
+
+		for (uint32_t k = 0; o->kind == HISTORY_POLL && k < o->poll.n;
+		     k++) {
+			const struct history_answer *a =
+				&j->h->answers[o->poll.first + k];
+
+			if (a->key != key)
+				continue;
+			highest = max_of(highest, a->log_start);
+			if (a->epoch < 0 || a->log_start < 0 ||
+			    o->invoked_us < at_us || o->invoked_us >= asked_us)
+				continue;
+			asked_us = o->invoked_us;
+			start = a->log_start;
+		}
+	}
+	return start >= 0 ? start : highest;
+}
+
+bool was_gone(const struct judge *j, uint32_t lane, int64_t offset,
+	      int64_t at_us)
+{
+	int key = j->lanes[lane].key;
+
+	if (offset < started_below(j, lane, at_us))
+		return true;
+	return (j->h->keys[key].properties & HISTORY_RETENTION) &&
+	       offset < start_after(j, key, at_us);
+}
+
+/* The log knows of what producers wrote as long as it has their batches. */
+static bool is_forgotten(const struct judge *j, const struct known *seen,
+			 int64_t offset, uint32_t by)
+{
+	int64_t at_us = offset > seen->offset ? j->h->ops[by].completed_us :
+						seen->since_us;
+
+	return was_gone(j, seen->lane, min_of(offset, seen->offset), at_us);
+}
+
 static void duplicate(struct judge *j, const struct known *first,
 		      int64_t offset, uint32_t by)
 {
@@ -75,7 +123,9 @@ static void duplicate(struct judge *j, const struct known *first,
 	if (j->flags[first->op] & SEND_DUPLICATE)
 		return;
 	j->flags[first->op] |= SEND_DUPLICATE;
-	if (o->send.producer < 0 && (o->retried || o->outcome != HISTORY_OK)) {
+	if (o->send.producer < 0 ?
+		    o->retried || o->outcome != HISTORY_OK :
+		    is_forgotten(j, first, offset, by)) {
 		j->v->duplicates++;
 		return;
 	}

@@ -123,6 +123,22 @@ static void judge_times(struct judge *j)
 
 /* ---- sequences of one producer ------------------------------------------- */
 
+/* Told or counted: it has no one place. */
+static bool stands_twice(const struct judge *j, uint32_t send)
+{
+	return j->flags[send] & SEND_DUPLICATE;
+}
+
+/* It was written again, when the log had forgotten its producer: what came
+ * behind it the first time had gone. */
+static bool is_repeated(const struct judge *j, const struct item *top,
+			int64_t behind)
+{
+	const struct known *k = &j->known[j->seen[top->op]];
+
+	return was_gone(j, top->lane, behind, k->since_us);
+}
+
 static void judge_sequences(struct judge *j)
 {
 	struct items s = items_new(j);
@@ -131,7 +147,8 @@ static void judge_sequences(struct judge *j)
 		const struct history_op *o = &j->h->ops[i];
 
 		if (o->kind != HISTORY_SEND || o->send.producer < 0 ||
-		    o->outcome == HISTORY_FAIL || j->seen[i] == NONE)
+		    o->outcome == HISTORY_FAIL || j->seen[i] == NONE ||
+		    stands_twice(j, i))
 			continue;
 		push(&s, (struct item){ j->known[j->seen[i]].lane, i,
 					o->send.producer, o->send.sequence });
@@ -144,7 +161,7 @@ static void judge_sequences(struct judge *j)
 		if (now->lane != top->lane || now->producer != top->producer ||
 		    offset > j->known[j->seen[top->op]].offset)
 			highest = i;
-		else if (now->at > top->at)
+		else if (now->at > top->at && !is_repeated(j, top, offset))
 			out_of_order(j, top->op, now->op,
 				     "against the producer's sequence");
 	}

@@ -69,6 +69,14 @@ static void read_records(struct intake_part *p, const struct batch *b, int node)
 	batch_walk_close(&w);
 }
 
+/* Records may go: a disk lies, or all nodes lose their memory. */
+static bool may_begin_again(const struct intake_part *p, int node)
+{
+	const struct actors *a = p->in->a;
+
+	return a->damage[node] || a->topics[p->topic].memory;
+}
+
 /* False: no more of this answer. */
 static bool read_batch(struct intake_part *p, const struct batch *b, int node,
 		       bool first)
@@ -86,7 +94,7 @@ static bool read_batch(struct intake_part *p, const struct batch *b, int node,
 		violate(p, node, "a gap, the next batch is", b->base_offset);
 		return false;
 	}
-	if (b->leader_epoch < p->last_epoch && !p->in->a->damage[node]) {
+	if (b->leader_epoch < p->last_epoch && !may_begin_again(p, node)) {
 		violate(p, node, "an older leader epoch", b->base_offset);
 		return false;
 	}

@@ -39,6 +39,34 @@ TEST(a_value_at_two_offsets_is_a_duplicate)
 	       VERDICT_DUPLICATE);
 }
 
+/* Forgotten with the records: the first poll after it says from where on. */
+TEST(a_duplicate_of_what_retention_removed_is_legal)
+{
+#define TWICE(start)                                                           \
+	"send 1 0 15 ok t/0 10 all 7 0 1 1\n"                                  \
+	"poll 2 5 8 ok assign uncommitted @ t/0 0 1 - - 3 0=10\n"              \
+	"poll 2 20 25 ok assign uncommitted @ t/0 1 2 " start " - 3 1=10\n"    \
+	"poll 2 30 35 ok assign uncommitted @ t/0 2 2 1 - 3\n"                 \
+	"poll 9 900 950 ok final uncommitted @ t/0 1 2 1 - - 1=10\n"
+
+	expect("key t/0 retention\n" TWICE("1"), VALID);
+	expect("start 3 1 2 ok t/0 1\n" TWICE("1"), VALID);
+	/* gone only later, or not at all */
+	expect("key t/0 retention\n" TWICE("0"), VERDICT_DUPLICATE);
+	expect("start 3 28 29 ok t/0 1\n" TWICE("0"), VERDICT_DUPLICATE);
+#undef TWICE
+	/* the first was seen by nobody, and the next one has gone, too */
+#define BEHIND                                                                 \
+	"send 1 0 15 ok t/0 10 all 7 0 1 2\n"                                  \
+	"send 1 0 8 ok t/0 11 all 7 1 0 1\n"                                   \
+	"poll 2 20 25 ok assign uncommitted @ t/0 2 3 2 - 3 2=10\n"            \
+	"poll 9 900 950 ok final uncommitted @ t/0 2 3 2 - - 2=10\n"
+	expect("key t/0 retention\n" BEHIND, VALID);
+	expect("start 3 1 2 ok t/0 2\n" BEHIND, VALID);
+	expect("start 3 18 19 ok t/0 2\n" BEHIND, VERDICT_NONMONOTONIC_SEND);
+#undef BEHIND
+}
+
 TEST(legal_duplicates_are_counted)
 {
 	struct verdict v = judged("send 1 0 5 ok t/0 10 all - - 1 1\n" SCAN
