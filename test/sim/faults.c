@@ -21,6 +21,7 @@ struct faults {
 	int64_t down_us;   /* at most, until a dead node starts again */
 	int victim;        /* the node whose synced bytes may go */
 	int64_t up_at_us[WORLD_NODES_MAX + 1]; /* 0: no plan */
+	bool obeyed[WORLD_NODES_MAX + 1]; /* its wish to be started again */
 	bool on;
 	int64_t counts[FAULT_KINDS];
 };
@@ -491,15 +492,26 @@ static void next(void *ctx)
 	world_at(f->w, world_now_us(f->w) + about(f, f->every_us), next, f);
 }
 
-/* What died, of us or by itself, is started again. */
-static void look_after_dead(void *ctx)
+/* Once the disks are well again; what was damaged for good stays so. */
+static void start_again(struct faults *f, int node)
+{
+	if (f->on || f->obeyed[node] || !world_asks_for_start(f->w, node))
+		return;
+	f->obeyed[node] = true;
+	world_end(f->w, node, DEATH_STOP);
+}
+
+/* The operator: what died, of us or by itself, is started again. */
+static void look_after(void *ctx)
 {
 	struct faults *f = ctx;
 	int64_t now = world_now_us(f->w);
 
 	for (int i = 1; i <= world_nodes(f->w); i++) {
-		if (world_is_up(f->w, i))
+		if (world_is_up(f->w, i)) {
+			start_again(f, i);
 			continue;
+		}
 		if (!f->up_at_us[i] && f->on)
 			start_later(f, i);
 		if (!f->on || f->up_at_us[i] <= now) {
@@ -507,7 +519,7 @@ static void look_after_dead(void *ctx)
 			world_start(f->w, i);
 		}
 	}
-	world_at(f->w, now + (f->on ? 50000 : 500000), look_after_dead, f);
+	world_at(f->w, now + (f->on ? 50000 : 500000), look_after, f);
 }
 
 /* ---- a run's faults ------------------------------------------------------ */
@@ -553,7 +565,7 @@ bool faults_damage_reads(const struct faults *f)
 void faults_begin(struct faults *f)
 {
 	f->on = true;
-	look_after_dead(f);
+	look_after(f);
 	if (f->kinds)
 		world_at(f->w, world_now_us(f->w) + about(f, f->every_us),
 			 next, f);

@@ -111,6 +111,11 @@ bool world_may_stay_down(const struct world *w, int node)
 	return n->damaged && n->state == NODE_DOWN && *n->words;
 }
 
+bool world_asks_for_start(const struct world *w, int node)
+{
+	return node_of(w, node)->asks;
+}
+
 bool world_is_ready(const struct world *w, int node)
 {
 	return node_of(w, node)->ready;

@@ -88,6 +88,7 @@ struct node {
 	bool was_failed; /* or in an earlier one */
 	bool wiped; /* and nobody may have heard of it yet */
 	bool damaged; /* bytes on its medium are wrong: it may refuse */
+	bool asks; /* to be started again, says its log */
 	char words[200]; /* its last */
 };
 struct node *node_of(const struct world *w, int id);

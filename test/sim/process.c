@@ -490,6 +490,7 @@ static void start(struct world *w, void *ctx, bool alive)
 	n->last_leader = -1;
 	n->jobs_out = 0;
 	*n->words = '\0';
+	n->asks = false;
 	n->info.incarnation = prng_uuid(&w->prng);
 	rc = store_recover(faulty_disk(n->disk), wall(n), &found);
 	if (rc < 0)

@@ -251,12 +251,15 @@ void world_note(struct world *w, const char *fmt, ...)
 
 static void sink(enum trace_level level, const char *line)
 {
-	(void)level;
+	struct node *n = running ? running->running : NULL;
+
+	if (n && level == TRACE_ERROR && strstr(line, WORLD_START_AGAIN))
+		n->asks = true;
 	if (!running || !running->config.loud)
 		return;
 	stamp(running, stderr);
 	fprintf(stderr, "node=%d %s\n",
-		running->running ? running->running->id : 0, line);
+		n ? n->id : 0, line);
 }
 
 /*
@@ -301,7 +304,7 @@ struct world *world_new(const struct world_config *c)
 	w->now_us = 1000000;
 	prng_init(&w->prng, c->seed);
 	estate_serve_libraft();
-	trace_sink = c->loud ? sink : NULL;
+	trace_sink = sink;
 	trace_level_max = c->loud ? TRACE_DEBUG : TRACE_ERROR;
 	net_init(w);
 	nodes_init(w);

@@ -93,6 +93,9 @@ void world_pause(struct world *w, int node, int64_t us); /* SIGSTOP, SIGCONT */
 void world_step_clock(struct world *w, int node, int64_t wall_ms);
 bool world_is_up(const struct world *w, int node);
 bool world_is_ready(const struct world *w, int node);
+/* Its log tells the operator to do so, since it was started last. */
+#define WORLD_START_AGAIN "start the node again"
+bool world_asks_for_start(const struct world *w, int node);
 /* Why it last ended by itself; NULL: it did not. */
 const char *world_last_words(const struct world *w, int node);
 void world_wipe(struct world *w, int node); /* of one that is down */
