@@ -138,6 +138,7 @@ struct quorum {
 	int32_t leader;
 	uint64_t leader_term, led_term;
 	bool own_term_applied; /* an entry of the own term, as leader */
+	int64_t heard_ms;      /* from the leader of leader_term */
 	bool hurried;          /* shortened election timeout */
 	int32_t lost_leader;
 	int64_t lost_ms;
@@ -183,6 +184,7 @@ void step_taken(struct quorum *q, const struct snapshot *s, unsigned trailing);
 void step_committed_conf(struct quorum *q, int64_t index);
 void step_hurry(struct quorum *q, int32_t lost);
 void step_hurry_check(struct quorum *q);
+int64_t step_patience_end(const struct quorum *q); /* INT64_MAX: none */
 uint64_t step_term_at(const struct quorum *q, int64_t index); /* 0 unknown */
 void step_save_vote(struct quorum *q);
 void step_send(struct quorum *q, struct message *m, int32_t to, bool bulk);

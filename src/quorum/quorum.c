@@ -331,6 +331,7 @@ int64_t quorum_next_tick(const struct quorum *q)
 		at = min_of(at, q->transfer_until_ms);
 	if (q->round.open)
 		at = min_of(at, q->round.sent_ms + q->heartbeat_ms);
+	at = min_of(at, step_patience_end(q));
 	if (q->hurried)
 		at = min_of(at, q->lost_ms + 2LL * q->election_timeout_ms);
 	return max_of(at, q->now_ms + 1);

@@ -359,6 +359,7 @@ static void note_leader(struct quorum *q, const struct raft_message *m)
 	if (term < raft_current_term(&q->raft))
 		return;
 	q->leader_term = term;
+	q->heard_ms = q->now_ms;
 	if (q->hurried && (node_of(m->server_id) != q->lost_leader ||
 			   q->now_ms - q->lost_ms >= q->heartbeat_ms)) {
 		q->hurried = false;
@@ -519,9 +520,28 @@ void step_hurry(struct quorum *q, int32_t lost)
 	raft_set_election_timeout(&q->raft, (unsigned)q->heartbeat_ms * 2);
 }
 
+/*
+ * Raft draws from one to two election timeouts, so that votes do not split;
+ * four heartbeats are as good. Until one timeout has passed nobody votes
+ * against a leader.
+ */
+int64_t step_patience_end(const struct quorum *q)
+{
+	const uint64_t own[] = { (uint64_t)q->id, q->term };
+	uint64_t spread = 4 * (uint64_t)q->heartbeat_ms + 1;
+
+	if (!q->started || q->hurried || q->role != QUORUM_FOLLOWER ||
+	    q->leader_term != q->term)
+		return INT64_MAX;
+	return q->heard_ms + q->election_timeout_ms +
+	       (int64_t)(hash64(own, sizeof(own), 0) % spread);
+}
+
 /* Back to normal: leading, or it has taken as long as any election. */
 void step_hurry_check(struct quorum *q)
 {
+	if (q->now_ms >= step_patience_end(q))
+		step_hurry(q, q->leader);
 	if (!q->hurried)
 		return;
 	if (q->role != QUORUM_LEADER &&
