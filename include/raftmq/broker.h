@@ -144,7 +144,8 @@ struct node_info { /* same for all threads, constant after start */
 	int32_t id;
 	struct uuid incarnation;
 	struct uuid directory_id;
-	bool blind; /* store_recovery's: of what the disk had promised */
+	bool blind; /* its logs may lack the end of what they had promised
+		     * (store_recovery's blind, quorum_has_forgotten) */
 	int shards;
 	const struct listener_info *listeners;
 	int listeners_n;

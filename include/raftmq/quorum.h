@@ -108,6 +108,9 @@ struct quorum_config {
  * directory belongs to another node, or peers are wrong.
  */
 int quorum_open(struct quorum **out, const struct quorum_config *c) must_use;
+/* Own files were lost or set aside since the founding, and what was agreed is
+ * not all here again: what else stood on that disk may have suffered, too. */
+bool quorum_has_forgotten(const struct quorum *q);
 /* Before those end who asked: reads that wait are refused. */
 void quorum_stop(struct quorum *q);
 /*

@@ -6,9 +6,10 @@
  * 1. A leader is in the ISR, registered, not fenced; who stops leads nothing
  *    that another can lead.
  * 2. The ELR holds replicas that left the ISR while it was smaller than
- *    min.insync.replicas. As the high watermark does not move then, each of
- *    them has all that was acknowledged, and may lead once the ISR is empty.
- *    It is empty as soon as the ISR is large enough again.
+ *    min.insync.replicas, or were not in it when it began so (topic.c). As the
+ *    high watermark does not move then, each of them has all that was
+ *    acknowledged, and may lead once the ISR is empty. It is empty as soon as
+ *    the ISR is large enough again.
  * 3. When ISR and ELR are empty, only the leader of the end may come back by
  *    itself, when it is heard again; anyone else only by an unclean election.
  * 4. The leader's epoch grows when the leader changes (none counts), the

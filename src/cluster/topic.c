@@ -130,19 +130,27 @@ static struct verdict check_assignments(
 
 /* ---- creating ------------------------------------------------------------ */
 
-static void init_partition(struct change *x, struct partition *p,
-			   const int32_t *replicas, int32_t n)
+/* With too few in sync for anything to be acknowledged, those that are not
+ * there have all of it: nothing (KIP-966). */
+static void init_partition(struct change *x, const struct topic_rules *rules,
+			   struct partition *p, const int32_t *replicas,
+			   int32_t n)
 {
-	int32_t *isr = arena_alloc(x->arena, (size_t)n * sizeof(*isr));
-	int32_t isr_n = 0;
+	int32_t *in = arena_alloc(x->arena, 2 * (size_t)n * sizeof(*in));
+	int32_t *out = in + n, in_n = 0, out_n = 0;
 
-	for (int32_t i = 0; i < n; i++)
+	for (int32_t i = 0; i < n; i++) {
 		if (cluster_broker_active(x->c, replicas[i]))
-			isr[isr_n++] = replicas[i];
-	assert(isr_n > 0);
+			in[in_n++] = replicas[i];
+		else
+			out[out_n++] = replicas[i];
+	}
+	assert(in_n > 0);
 	int32s_set(&p->replicas, replicas, n);
-	int32s_set(&p->isr, isr, isr_n);
-	p->leader = isr[0];
+	int32s_set(&p->isr, in, in_n);
+	if (in_n < rules_min_isr(rules, n))
+		int32s_set(&p->elr, out, out_n);
+	p->leader = in[0];
 }
 
 /* How many, and of what breadth, once the defaults have been filled in. */
@@ -190,20 +198,22 @@ static void fill(struct change *x, struct placer *placer, struct topic *t,
 		 const struct create_topics_command_topic *m, int32_t replicas)
 {
 	int32_t *v = arena_alloc(x->arena, (size_t)replicas * sizeof(*v));
+	struct topic_rules rules;
 
+	for (int32_t i = 0; i < m->settings_n; i++)
+		settings_put(&t->settings, m->settings[i].name,
+			     m->settings[i].value);
+	rules = topic_rules(x->c, t);
 	placer_begin_topic(placer, NULL);
 	for (int32_t i = 0; i < m->assignments_n; i++) {
 		placer_count(placer, m->assignments[i].brokers, replicas);
-		init_partition(x, &t->partitions[m->assignments[i].partition],
+		init_partition(x, &rules, &t->partitions[m->assignments[i].partition],
 			       m->assignments[i].brokers, replicas);
 	}
 	for (int32_t i = m->assignments_n; i < t->partitions_n; i++) {
 		placer_place(placer, replicas, v);
-		init_partition(x, &t->partitions[i], v, replicas);
+		init_partition(x, &rules, &t->partitions[i], v, replicas);
 	}
-	for (int32_t i = 0; i < m->settings_n; i++)
-		settings_put(&t->settings, m->settings[i].name,
-			     m->settings[i].value);
 }
 
 struct creation { /* of one command */
@@ -356,6 +366,7 @@ static void grow(struct change *x, struct placer *placer, struct topic *t,
 {
 	int32_t replicas = t->partitions[0].replicas.n, from = t->partitions_n;
 	int32_t *v = arena_alloc(x->arena, (size_t)replicas * sizeof(*v));
+	struct topic_rules rules = topic_rules(x->c, t);
 
 	placer_begin_topic(placer, t);
 	topic_grow(x->c, t, m->count);
@@ -363,12 +374,13 @@ static void grow(struct change *x, struct placer *placer, struct topic *t,
 		struct partition *p = &t->partitions[i];
 
 		if (m->assignments_n >= 0) {
-			init_partition(x, p, m->assignments[i - from].brokers,
+			init_partition(x, &rules, p,
+				       m->assignments[i - from].brokers,
 				       replicas);
 			placer_count(placer, p->replicas.v, replicas);
 		} else {
 			placer_place(placer, replicas, v);
-			init_partition(x, p, v, replicas);
+			init_partition(x, &rules, p, v, replicas);
 		}
 		change_note_partition(x, p);
 	}

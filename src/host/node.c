@@ -450,6 +450,7 @@ static int open_parts(struct node *n)
 			    "dir=%s error=\"%s\"", n->dir.path, strerror(-rv));
 		return 1;
 	}
+	n->info.blind |= quorum_has_forgotten(n->quorum);
 	if (n->plan->http.host) {
 		const char *why = NULL;
 

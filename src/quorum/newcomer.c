@@ -25,6 +25,11 @@
 #define ASIDE_MAX 100
 #define TRY_EVERY 50 /* answers below what it had acknowledged */
 
+bool quorum_has_forgotten(const struct quorum *q)
+{
+	return q->vote.now.newcomer == NEWCOMER_LATER;
+}
+
 bool newcomer_may_vote(const struct quorum *q, const struct message *m)
 {
 	switch ((enum newcomer)q->vote.now.newcomer) {

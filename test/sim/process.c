@@ -496,6 +496,7 @@ static void start(struct world *w, void *ctx, bool alive)
 	if (rc < 0)
 		cannot_start(n, "the logs", rc);
 	open_quorum(n);
+	n->info.blind = found.blind || quorum_has_forgotten(n->quorum);
 	for (int i = w->config.shards; i >= 0; i--)
 		open_thread(n, i);
 	for (int i = 0; i <= w->config.shards; i++)

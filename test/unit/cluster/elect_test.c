@@ -91,6 +91,27 @@ TEST(a_single_replica_comes_back_as_leader)
 	stage_fini(&s);
 }
 
+/* Alone it could acknowledge nothing: who was not there has all of it. */
+TEST(a_partition_that_one_began_alone_outlives_its_disk)
+{
+	struct stage s = stage_of("brokers 1 2f 3f\n");
+
+	ck_assert_int_eq(stage_create(&s, "t", 1, 3, NULL), 0);
+	ck_topics(&s, "topic t\n"
+		"0 leader=1 epoch=0 version=0 replicas=1,2,3 isr=1 elr=2,3 last=-\n");
+	stage_restart(&s, 1, false, false);
+	stage_unfence(&s, 1);
+	ck_topics(&s, "topic t\n"
+		"0 leader=-1 epoch=1 version=1 replicas=1,2,3 isr=- elr=2,3 last=-\n");
+	stage_unfence(&s, 3);
+	ck_topics(&s, "topic t\n"
+		"0 leader=3 epoch=2 version=2 replicas=1,2,3 isr=3 elr=2 last=-\n");
+	ck_assert_int_eq(stage_isr(&s, "t", 0, "1,3"), 0);
+	ck_topics(&s, "topic t\n"
+		"0 leader=3 epoch=2 version=3 replicas=1,2,3 isr=1,3 elr=- last=-\n");
+	stage_fini(&s);
+}
+
 TEST(no_unclean_election_unless_the_topic_allows_it)
 {
 	struct stage s = stage_of("brokers 1 2\n"

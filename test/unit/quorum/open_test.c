@@ -78,10 +78,12 @@ static void begins_anew(struct sim *s, int node)
 	ck_assert_int_eq(sim_try_start(s, node), 0);
 	ck_assert_int_eq(sim_node(s, node)->vote.now.newcomer, NEWCOMER_LATER);
 	ck_assert(newcomer_is_later(d));
+	ck_assert(quorum_has_forgotten(sim_node(s, node)));
 	ck_assert(sim_run_until(s, 20000, sim_settled, NULL));
 	work(s, 20);
 	sim_run(s, 200);
 	ck_assert_int_eq(sim_node(s, node)->vote.now.newcomer, NEWCOMER_NO);
+	ck_assert(!quorum_has_forgotten(sim_node(s, node)));
 	other = sim_leader(s) == node ? (node + 1) % 3 : sim_leader(s);
 	sim_crash(s, other, DISK_MEM_KEEP, true);
 	ck_assert(sim_run_until(s, 20000, sim_has_leader, NULL));
