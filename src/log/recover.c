@@ -19,7 +19,7 @@
 struct past { /* what the life that ended left behind */
 	struct disk *disk;
 	uint64_t life;
-	bool blind; /* no 0.checkpoint that can be trusted */
+	bool blind; /* no checkpoints that can be trusted */
 	int shards; /* highest shard number seen in a file name */
 	struct buf *body; /* entries, per shard [0..shards] */
 	struct map entries; /* dir -> struct known_log, the latest */
@@ -114,7 +114,6 @@ static int load_shard(struct past *p, int shard, struct checkpoint_head *h,
 	else if (!r)
 		return -ENOENT; /* of an earlier life */
 	if (r == -EBADMSG)
-		/* Written aside and renamed: a crash does not explain it. */
 		trace_error("log", "a checkpoint is damaged", "shard=%d",
 			    shard);
 	return r ? r : take_entries(p, body, h, shard);
@@ -137,6 +136,30 @@ static int gather(struct past *p)
 			p->clean_of = h.shards;
 	}
 	return r;
+}
+
+static void forget_entries(struct past *p)
+{
+	for (struct map_iter i = map_first(&p->entries); i.at; map_next(&i))
+		mem_free(i.value);
+	map_fini(&p->entries);
+}
+
+/*
+ * A checkpoint is damaged: a crash does not explain that, it is written aside
+ * and renamed. What the others say may be older than a cut that it knew of, so
+ * none counts; there are the files, and all that the journal still has.
+ */
+static void know_nothing(struct past *p)
+{
+	trace_error("log", "the checkpoints are of no use, every log will be "
+		    "read", "dir=" JOURNAL_ROOT);
+	forget_entries(p);
+	for (int i = 0; i <= p->shards; i++) {
+		p->start_seq[i] = 0;
+		p->clean[i] = false;
+	}
+	p->blind = true;
 }
 
 static bool was_clean(const struct past *p)
@@ -407,9 +430,7 @@ static int make_roots(struct disk *d)
 
 static void past_fini(struct past *p)
 {
-	for (struct map_iter i = map_first(&p->entries); i.at; map_next(&i))
-		mem_free(i.value);
-	map_fini(&p->entries);
+	forget_entries(p);
 	for (int i = 0; p->body && i <= p->shards; i++)
 		buf_fini(&p->body[i]);
 	mem_free(p->body);
@@ -433,6 +454,10 @@ static int recover(struct past *p, struct replay *replay, int64_t wall_ms,
 	r = find_life(p);
 	if (!r)
 		r = gather(p);
+	if (r == -EBADMSG) {
+		know_nothing(p);
+		r = 0;
+	}
 	if (r)
 		return r;
 	out->blind = p->blind;

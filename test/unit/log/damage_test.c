@@ -159,6 +159,28 @@ TEST_TIMES(a_segment_that_became_shorter_is_damage, 6)
 	bench_fini(&b);
 }
 
+/* The start's, killed or stopped, or the shard's; its head or what it says. */
+TEST_TIMES(damaged_checkpoints_cost_only_time, 6)
+{
+	const char *path = _i < 4 ? "journal/0.checkpoint" :
+				    "journal/1.checkpoint";
+	int64_t size;
+
+	setup(true);
+	end(0);
+	open_both();
+	bench_must_append(other, 0, MAKING(.n = 2));
+	end(_i / 2 == 1);
+	size = disk()->ops->size_of(disk(), path);
+	ck_assert(disk_mem_flip(b.mem, path, _i & 1 ? size - 3 : 20, 1));
+	open_both();
+	ck_assert(b.recovery.blind);
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	check_whole(l, 40);
+	check_whole(other, 42);
+	bench_fini(&b);
+}
+
 TEST_TIMES(a_missing_segment_is_damage, 3)
 {
 	setup(true);
