@@ -300,6 +300,8 @@ void liveness_stop(struct liveness *l);
 void liveness_heard(struct liveness *l, int32_t broker, int64_t epoch,
 		    int64_t now_ms);
 void liveness_lost(struct liveness *l, int32_t broker, int64_t now_ms);
+/* By this leader, all that are not fenced: so whoever counts as active is. */
+bool liveness_has_heard_all(const struct liveness *l);
 /* Heard within its session: for the duplicate check at registration. */
 bool liveness_is_alive(const struct liveness *l, int32_t broker,
 		       int64_t now_ms);

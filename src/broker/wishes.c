@@ -255,6 +255,7 @@ static void copy_topic(const struct alter_partition_request_topic *in,
 	}
 }
 
+/* Who is to have the data instead has to be there. */
 static void lose(struct broker *b, struct request *rq)
 {
 	const struct alter_partition_request *in = rq->in;
@@ -262,6 +263,11 @@ static void lose(struct broker *b, struct request *rq)
 					   .broker_epoch = in->broker_epoch,
 					   .topics_n = in->topics_n };
 
+	if (!liveness_has_heard_all(b->control->liveness)) {
+		alter_late(rq, K_NOT_CONTROLLER); /* not yet: ask again */
+		broker_answer(b, rq);
+		return;
+	}
 	m.topics = arena_alloc(&rq->arena, (size_t)max_of(in->topics_n, 1) *
 					   sizeof(*m.topics));
 	for (int32_t i = 0; i < in->topics_n; i++) {

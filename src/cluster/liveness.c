@@ -169,6 +169,20 @@ bool liveness_is_alive(const struct liveness *l, int32_t broker,
 	return w && w->heard_ms >= 0 && now_ms < w->deadline_ms;
 }
 
+bool liveness_has_heard_all(const struct liveness *l)
+{
+	for (struct map_iter i = map_first(&l->cluster->brokers); i.at;
+	     map_next(&i)) {
+		const struct broker_info *b = i.value;
+		const struct watch *w = find(l, b->id);
+
+		if (!b->fenced &&
+		    (!w || w->epoch != b->epoch || w->heard_ms < 0))
+			return false;
+	}
+	return true;
+}
+
 static bool is_watched(const struct liveness *l, const struct watch *w)
 {
 	const struct broker_info *b = cluster_broker(l->cluster, w->broker);

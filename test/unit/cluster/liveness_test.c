@@ -55,6 +55,28 @@ TEST(a_silent_broker_is_fenced_after_its_session)
 	stage_fini(&s);
 }
 
+/* Active before this leader led is not enough. */
+TEST(who_has_not_been_heard_by_this_leader_may_be_gone)
+{
+	struct stage s = stage_of("brokers 1 2 3f\n");
+	struct liveness *l = liveness_new(s.c, 600, 100);
+
+	start(l, 1000, -1);
+	ck_assert(!liveness_has_heard_all(l));
+	liveness_heard(l, 1, 1, 1050);
+	liveness_heard(l, 2, 9, 1050); /* another registration */
+	ck_assert(!liveness_has_heard_all(l));
+	liveness_heard(l, 2, 2, 1100);
+	ck_assert(liveness_has_heard_all(l));
+	ck_assert_str_eq(tick(l, 1650), "1/1 "); /* its fencing is on its way */
+	ck_assert(!liveness_has_heard_all(l));
+	stage_fence(&s, 1);
+	ck_assert(liveness_has_heard_all(l));
+	liveness_stop(l);
+	liveness_free(l);
+	stage_fini(&s);
+}
+
 TEST(a_broken_connection_shortens_the_wait)
 {
 	struct stage s = stage_of("brokers 1 2\n");
