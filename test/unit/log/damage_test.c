@@ -306,6 +306,61 @@ TEST(a_log_that_was_mended_is_whole_again)
 	bench_fini(&b);
 }
 
+/* ---- without a checkpoint ------------------------------------------------ */
+
+static void spoil_batch(const char *path, int64_t from_end)
+{
+	int64_t size = disk()->ops->size_of(disk(), path);
+
+	ck_assert(disk_mem_flip(b.mem, path, size - from_end, 1));
+	ck_assert(disk_mem_flip(b.mem, "journal/0.checkpoint", 20, 1));
+}
+
+/*
+ * The journal of this life begins behind it: with batches, an epoch, a cut; or
+ * it says nothing, and another file stands behind (found by the simulator: seed
+ * 721116).
+ */
+TEST_TIMES(what_is_lost_before_the_journal_begins_is_damage, 8)
+{
+	setup(true);
+	end(0);
+	open_both();
+	if (_i % 4 == 0)
+		bench_must_append(l, 0, MAKING(.n = 2));
+	else if (_i % 4 == 1)
+		log_begin_epoch(l, 3);
+	else if (_i % 4 == 2)
+		ck_assert_int_eq(log_truncate(l, 38), 0);
+	bench_settle(&b);
+	end(1);
+	if (_i % 4 == 3) /* of an earlier life, and it has all */
+		ck_assert_int_eq(disk()->ops->unlink(disk(), "journal/1.1"),
+				 0);
+	spoil_batch(segment(_i < 4 ? 0 : 1), 20);
+	open_both();
+	ck_assert(b.recovery.blind);
+	check_damaged();
+}
+
+TEST(what_the_journal_has_is_no_damage_without_a_checkpoint)
+{
+	setup(true);
+	end(0);
+	open_both();
+	for (int i = 0; i < 8; i++)
+		bench_must_append(l, 0, MAKING(.n = 2));
+	bench_settle(&b);
+	end(1);
+	spoil_batch(segment(-1), 20);
+	open_both();
+	ck_assert(b.recovery.blind);
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	check_whole(l, 56);
+	check_whole(other, 40);
+	bench_fini(&b);
+}
+
 /* ---- found when it is read ----------------------------------------------- */
 
 /*
