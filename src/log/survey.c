@@ -320,6 +320,8 @@ struct log *survey_new_log(struct work *w)
 	l->start = w->old->start;
 	l->hw = w->old->hw;
 	l->closed = w->old->closed;
+	if (w->recheck)
+		return l; /* every batch is noted again */
 	/* Its lists move over; old keeps its segments to compare with. */
 	l->epochs = w->old->epochs;
 	memset(&w->old->epochs, 0, sizeof(w->old->epochs));
@@ -362,7 +364,8 @@ static bool take_whole(struct work *w, struct segment *o)
 
 /*
  * The bytes of a segment before offset are taken without being noted: the
- * checkpoint's lists know them. The CRCs are looked at all the same.
+ * checkpoint's lists know them. The CRCs are looked at all the same. Of a log
+ * that was damaged the checkpoint has no lists.
  */
 static int take_part(struct work *w, struct segment *g, int64_t offset)
 {
@@ -379,6 +382,10 @@ static int take_part(struct work *w, struct segment *g, int64_t offset)
 			break;
 		if (!batch_crc_ok(&s.batch))
 			break;
+		if (w->recheck) {
+			log_note_batch(w->log, &s.batch, s.batch.max_timestamp);
+			continue;
+		}
 		if (!g->size)
 			g->first_ts = s.batch.max_timestamp;
 		g->size = (uint32_t)s.pos;
@@ -387,7 +394,8 @@ static int take_part(struct work *w, struct segment *g, int64_t offset)
 	}
 	scan_close(&s);
 	w->r->stats->bytes_scanned += g->size;
-	w->log->bytes += g->size;
+	if (!w->recheck)
+		w->log->bytes += g->size;
 	w->log->end = g->next;
 	return r == -EBADMSG ? 0 : min_of(r, 0);
 }

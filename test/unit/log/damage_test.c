@@ -306,6 +306,51 @@ TEST(a_log_that_was_mended_is_whole_again)
 	bench_fini(&b);
 }
 
+/*
+ * The entry of a damaged log has no lists; a log without epochs agrees with no
+ * other, and its leader's followers would cut all they have (found by the
+ * simulator: seed 720895).
+ */
+TEST(a_log_that_is_whole_again_knows_its_epochs_and_producers)
+{
+	struct log_append out;
+	struct file *f;
+	uint8_t last;
+	int64_t n;
+
+	set = bench_settings(true);
+	set.segment_bytes = 700;
+	bench_init(&b, 1);
+	open_both();
+	for (int i = 0; i < 20; i++)
+		bench_must_append(l, i / 5, MAKING(.n = 2, .producer = 7,
+						   .sequence = 2 * i));
+	end(0);
+	ck_assert_int_eq(disk()->ops->open(disk(), FIRST, DISK_WRITE, &f), 0);
+	n = disk()->ops->size(f);
+	ck_assert_int_eq(disk()->ops->read(f, n - 1, &last, 1, false), 1);
+	resize(FIRST, -1);
+	open_both();
+	ck_assert_int_eq(log_error(l), -EBADMSG);
+	end(0);
+	ck_assert_int_eq(disk()->ops->write(f, n - 1, &(struct disk_span){
+						    &last, 1 }, 1), 0);
+	disk()->ops->close(f);
+	open_both();
+	check_whole(l, 40);
+	for (int i = 0; i < 40; i++)
+		ck_assert_int_eq(log_epoch_at(l, i), i / 10);
+	ck_assert_int_eq(bench_append(l, 3, MAKING(.n = 2, .producer = 7,
+						   .sequence = 38), &out), 0);
+	ck_assert(out.duplicate);
+	ck_assert_int_eq(out.base_offset, 38);
+	end(1);
+	open_both(); /* as any other log */
+	check_whole(l, 40);
+	ck_assert_int_eq(log_epoch_at(l, 10), 1);
+	bench_fini(&b);
+}
+
 /* ---- without a checkpoint ------------------------------------------------ */
 
 static void spoil_batch(const char *path, int64_t from_end)
