@@ -494,6 +494,7 @@ static void start(struct world *w, void *ctx, bool alive)
 	rc = store_recover(faulty_disk(n->disk), wall(n), &found);
 	if (rc < 0)
 		cannot_start(n, "the logs", rc);
+	n->info.blind = found.blind;
 	open_quorum(n);
 	for (int i = w->config.shards; i >= 0; i--)
 		open_thread(n, i);
