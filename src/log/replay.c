@@ -7,6 +7,7 @@
  *    ends the journal, unless a later one of the same file still fits: then
  *    bytes that had been on disk are gone, and that is damage (-EBADMSG).
  * 2. Batches stay in their file; an operation only remembers where.
+ * 3. A file whose first page is damaged is known by the salt of its frames.
  */
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ struct tape { /* one journal file */
 	uint64_t life, seq, first_frame, salt;
 	int64_t size;
 	int shard;
+	bool headless; /* its first page says nothing */
 	struct map names; /* id in this file -> struct replay_log */
 };
 
@@ -264,7 +266,7 @@ static int read_frames(struct replay *r, struct tape *t, uint64_t *expected)
 
 /* ---- files --------------------------------------------------------------- */
 
-/* 1: a journal of that life that is still needed; 0: not. */
+/* 1: a journal, or what may be one without its first page; 0: none. */
 static int open_tape(struct disk *d, int shard, int slot, struct tape *t)
 {
 	uint8_t page[JOURNAL_PAGE];
@@ -284,12 +286,11 @@ static int open_tape(struct disk *d, int shard, int slot, struct tape *t)
 		d->ops->close(t->file);
 		return r;
 	}
-	if (r || get_be64(page) != JOURNAL_MAGIC ||
-	    get_be32(page + 48) != crc32c(0, page, 48) ||
-	    get_be64(page + 16) != (uint64_t)shard) {
-		d->ops->close(t->file);
-		return 0;
-	}
+	t->headless = r || get_be64(page) != JOURNAL_MAGIC ||
+		      get_be32(page + 48) != crc32c(0, page, 48) ||
+		      get_be64(page + 16) != (uint64_t)shard;
+	if (t->headless)
+		return 1;
 	t->life = get_be64(page + 8);
 	t->seq = get_be64(page + 24);
 	t->salt = get_be64(page + 32);
@@ -308,10 +309,33 @@ int replay_life(struct disk *d, int shard, uint64_t *life)
 			return r;
 		if (!r)
 			continue;
-		*life = max_of(*life, t.life);
+		*life = max_of(*life, t.life); /* 0 when it says nothing */
 		d->ops->close(t.file);
 	}
 	return 0;
+}
+
+/*
+ * It may be the one file of this slot that would be read. Frames behind a first
+ * one that is broken were on disk, and the first page with them.
+ */
+static int guess_head(struct tape *t, int slot, uint64_t life,
+		      uint64_t start_seq)
+{
+	struct buf buf = { 0 };
+	int r;
+
+	t->life = life;
+	t->seq = max_of(start_seq, (uint64_t)1);
+	t->seq += (t->seq ^ (uint64_t)slot) & 1;
+	t->salt = journal_salt(life, t->shard, t->seq);
+	r = read_frame(t, JOURNAL_PAGE, &t->first_frame, &buf);
+	buf_fini(&buf);
+	if (r > 0)
+		trace_warn("log", "the first page of a journal is damaged, and "
+			   "not needed", "file=" JOURNAL_ROOT "/%d.%d",
+			   t->shard, slot);
+	return r ? r : look_behind(t, 2 * (int64_t)JOURNAL_PAGE, 0);
 }
 
 static int read_tape(struct replay *r, struct tape *t, uint64_t *expected)
@@ -340,13 +364,16 @@ int replay_read(struct replay *r, int shard, uint64_t life, uint64_t start_seq)
 	int e = 0, first;
 
 	for (int slot = 0; slot < 2; slot++) {
-		int got = open_tape(r->disk, shard, slot, &t[slot]);
+		int open = open_tape(r->disk, shard, slot, &t[slot]);
+		int got = open;
 
+		if (got > 0 && t[slot].headless)
+			got = guess_head(&t[slot], slot, life, start_seq);
 		if (got < 0)
 			e = got;
 		use[slot] = got > 0 && t[slot].life == life &&
 			    t[slot].seq >= start_seq;
-		if (got > 0 && !use[slot])
+		if (open > 0 && !use[slot])
 			r->disk->ops->close(t[slot].file);
 	}
 	first = use[0] && use[1] && t[1].seq < t[0].seq ? 1 : 0;

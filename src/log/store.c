@@ -169,6 +169,7 @@ struct known {
 	uint64_t hash;
 	int64_t pos; /* in the file; 0: taken */
 	int32_t n;
+	uint32_t crc;
 };
 struct checkpoint_index {
 	int32_t n;
@@ -208,13 +209,15 @@ static int load_known(struct store *s)
 	for (r = reader_of(body.p, body.n); checkpoint_next(&r, &entry);)
 		s->known->v[s->known->n++] = (struct known){
 			hash_name(checkpoint_name(entry)),
-			CHECKPOINT_HEAD + (entry.p - body.p), entry.n
+			CHECKPOINT_HEAD + (entry.p - body.p), entry.n,
+			crc32c(0, entry.p, (size_t)entry.n)
 		};
 	qsort(s->known->v, (size_t)n, sizeof(s->known->v[0]), compare_known);
 	buf_fini(&body);
 	return r.bad ? -EBADMSG : 0;
 }
 
+/* The disk may tell something else now than when its sum was looked at. */
 static int read_entry(struct store *s, const struct known *k, struct buf *out)
 {
 	char path[64];
@@ -232,14 +235,16 @@ static int read_entry(struct store *s, const struct known *k, struct buf *out)
 	s->disk->ops->close(f);
 	if (got < 0)
 		return (int)got;
-	return got == k->n ? 0 : -EBADMSG;
+	if (got != k->n || crc32c(0, out->p, (size_t)k->n) != k->crc)
+		return -EBADMSG;
+	return 0;
 }
 
 /* The log as recovery left it, or NULL when there was none of that name. */
 static int take_known(struct store *s, struct str dir, struct log **out)
 {
 	uint64_t hash = hash_name(dir);
-	struct known key = { hash, 0, 0 }, *k;
+	struct known key = { .hash = hash }, *k;
 	struct buf entry = { 0 };
 	int r = 0;
 
@@ -251,9 +256,13 @@ static int take_known(struct store *s, struct str dir, struct log **out)
 	for (; k && k < s->known->v + s->known->n && k->hash == hash; k++) {
 		struct bytes b;
 
-		r = k->pos ? read_entry(s, k, &entry) : 0;
+		if (!k->pos)
+			continue;
+		r = read_entry(s, k, &entry);
+		if (r)
+			break;
 		b = (struct bytes){ entry.p, (int32_t)entry.n };
-		if (r || !k->pos || !str_eq(checkpoint_name(b), dir))
+		if (!str_eq(checkpoint_name(b), dir))
 			continue;
 		k->pos = 0;
 		*out = checkpoint_read_log(s, b);
@@ -266,7 +275,7 @@ static int take_known(struct store *s, struct str dir, struct log **out)
 
 static bool was_known(const struct store *s, struct str dir)
 {
-	struct known key = { hash_name(dir), 0, 0 };
+	struct known key = { .hash = hash_name(dir) };
 
 	return bsearch(&key, s->known->v, (size_t)s->known->n, sizeof(key),
 		       compare_known) != NULL;

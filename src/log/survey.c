@@ -320,6 +320,8 @@ struct log *survey_new_log(struct work *w)
 	l->start = w->old->start;
 	l->hw = w->old->hw;
 	l->closed = w->old->closed;
+	if (w->recheck)
+		return l; /* every batch is noted again */
 	/* Its lists move over; old keeps its segments to compare with. */
 	l->epochs = w->old->epochs;
 	memset(&w->old->epochs, 0, sizeof(w->old->epochs));
@@ -362,7 +364,8 @@ static bool take_whole(struct work *w, struct segment *o)
 
 /*
  * The bytes of a segment before offset are taken without being noted: the
- * checkpoint's lists know them. The CRCs are looked at all the same.
+ * checkpoint's lists know them. The CRCs are looked at all the same. Of a log
+ * that was damaged the checkpoint has no lists.
  */
 static int take_part(struct work *w, struct segment *g, int64_t offset)
 {
@@ -379,6 +382,10 @@ static int take_part(struct work *w, struct segment *g, int64_t offset)
 			break;
 		if (!batch_crc_ok(&s.batch))
 			break;
+		if (w->recheck) {
+			log_note_batch(w->log, &s.batch, s.batch.max_timestamp);
+			continue;
+		}
 		if (!g->size)
 			g->first_ts = s.batch.max_timestamp;
 		g->size = (uint32_t)s.pos;
@@ -387,7 +394,8 @@ static int take_part(struct work *w, struct segment *g, int64_t offset)
 	}
 	scan_close(&s);
 	w->r->stats->bytes_scanned += g->size;
-	w->log->bytes += g->size;
+	if (!w->recheck)
+		w->log->bytes += g->size;
 	w->log->end = g->next;
 	return r == -EBADMSG ? 0 : min_of(r, 0);
 }
@@ -489,6 +497,12 @@ static bool fits(struct work *w, const struct batch *b, int64_t limit)
 	       is_of_epoch(w, b) && agrees(w, b);
 }
 
+/* No checkpoint, and nothing in the journal, says where the log ends. */
+static bool is_unknown(const struct work *w)
+{
+	return w->r->blind && !w->old && !w->plan.n && w->plan.low == NONE;
+}
+
 /* In a file whose bytes nobody vouches for: is there life behind the tear? One
  * window slides over it: what is looked at a byte further is in memory. */
 static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
@@ -497,7 +511,7 @@ static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
 	struct file *f;
 	bool whole = false;
 
-	if (!w->r->blind || w->rl || segment_file(g, &f))
+	if (!is_unknown(w) || segment_file(g, &f))
 		return true;
 	scan_open(&s, g->disk, f, 0, size);
 	for (int64_t pos = g->size + 1; pos < size && !whole; pos++) {
@@ -515,6 +529,7 @@ static int scan_segment(struct work *w, struct segment *g, int64_t limit)
 	int64_t size = survey_file_size(g);
 	struct scan s;
 	struct file *f;
+	bool whole;
 	int r = segment_file(g, &f);
 
 	if (r || size < 0)
@@ -526,13 +541,14 @@ static int scan_segment(struct work *w, struct segment *g, int64_t limit)
 			break;
 		log_note_batch(w->log, &s.batch, s.batch.max_timestamp);
 	}
+	whole = r > 0 && batch_crc_ok(&s.batch);
 	scan_close(&s);
 	if (r < 0 && r != -EBADMSG)
 		return r;
 	if (r == 0)
 		return 1;
 	w->torn = true;
-	if (r < 0 && !is_torn_tail(w, g, size))
+	if (!whole && !is_torn_tail(w, g, size))
 		survey_blame(w, g->base, g->size,
 			     "no whole batch, and whole ones behind it");
 	/* A batch that reaches into the next file's offsets had been cut. */
@@ -647,11 +663,14 @@ static int scan_rest(struct work *w)
 
 		if (g)
 			r = scan_segment(w, g, limit);
-		if (r <= 0 || w->file == w->place.n || w->damaged)
+		if (r < 0 || w->file == w->place.n || w->damaged)
 			return min_of(r, 0);
-		if (limit < l->end || lacks_front(w, limit) ||
-		    (l->seg_n && limit > l->end && !l->set.compact))
-			return 0; /* a hole: the rest is not ours */
+		if (r == 0 || limit < l->end || lacks_front(w, limit) ||
+		    (l->seg_n && limit > l->end && !l->set.compact)) {
+			if (limit >= l->end && is_unknown(w))
+				survey_blame(w, limit, -1, "a hole before it");
+			return 0; /* the rest is not ours */
+		}
 		g = add_file(w, limit);
 		g->next = l->end = limit;
 		w->file++;
@@ -675,12 +694,27 @@ static int64_t last_base(const struct work *w)
 	return l->seg_n ? l->seg[l->seg_n - 1]->base : -1;
 }
 
+/*
+ * How far the log had come at least, by the journal: where its batches end,
+ * where it was cut, where an epoch began. A checkpoint says more.
+ */
+static int64_t journaled_end(const struct work *w)
+{
+	const struct epochs *e = &w->plan.epochs;
+	int64_t end = e->n ? e->v[e->n - 1].start : 0;
+
+	if (w->plan.n || w->plan.closed_end)
+		end = max_of(end, survey_end(w));
+	return end;
+}
+
 static void check_promise(struct work *w)
 {
 	int64_t end = coming_end(w);
 	int64_t promised = w->old ? w->old->promised_end : -1;
 
-	if (end < min_of(promised, w->plan.low) || end < w->bound)
+	if (end < min_of(promised, w->plan.low) || end < w->bound ||
+	    (w->r->blind && !w->old && end < journaled_end(w)))
 		survey_blame(w, last_base(w), -1,
 			     "it ends before what was acknowledged");
 }

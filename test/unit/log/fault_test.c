@@ -423,6 +423,45 @@ TEST(a_damaged_journal_is_refused)
 	bench_fini(&b);
 }
 
+static void journal_five(bool later)
+{
+	setup(true);
+	if (later) { /* in a later life than the first */
+		bench_close(&b);
+		reopen();
+	}
+	for (int i = 0; i < 5; i++) {
+		bench_must_append(l, 0, MAKING(.n = 2, .tag = i));
+		bench_settle(&b);
+	}
+}
+
+/* Its frames are of this life, by their salt: it was in use. */
+TEST_TIMES(a_journal_is_read_without_its_first_page, 4)
+{
+	struct buf all;
+
+	journal_five(_i & 1);
+	ck_assert(disk_mem_flip(b.mem, "journal/1.1", _i & 2 ? 3 : 40, 4));
+	bench_crash(&b, DISK_MEM_LOSE);
+	reopen();
+	ck_assert_int_eq(log_end(l), 10);
+	all = bench_read_all(&b, l, 0, 10);
+	bench_check_bytes(&all, 0, 10);
+	buf_fini(&all);
+	bench_fini(&b);
+}
+
+TEST(a_journal_without_its_first_page_and_frame_is_refused)
+{
+	journal_five(false);
+	ck_assert(disk_mem_flip(b.mem, "journal/1.1", 40, 4));
+	ck_assert(disk_mem_flip(b.mem, "journal/1.1", 4096 + 40, 4));
+	bench_crash(&b, DISK_MEM_LOSE);
+	ck_assert_int_eq(bench_try_open(&b), -EBADMSG);
+	bench_fini(&b);
+}
+
 TEST(logs_are_found_whatever_the_number_of_shards_was)
 {
 	setup(true);
