@@ -473,6 +473,18 @@ static void settle(struct broker *b, struct hosted *h)
 	feed_wake(b, h);
 }
 
+/*
+ * What the kernel could not write it may show as written: only a start tells.
+ * Until then others lead what this node led. No log may be there to say it.
+ */
+static void look_at_journal(struct broker *b)
+{
+	if (!store_error(b->shard->store) || b->shard->failed)
+		return;
+	b->shard->failed = true;
+	broker_fail(b, "the disk has failed");
+}
+
 void shard_turn_end(struct broker *b)
 {
 	struct shard *s = b->shard;
@@ -481,6 +493,7 @@ void shard_turn_end(struct broker *b)
 	if (!s->store)
 		return;
 	store_turn_end(s->store, b->now_ms);
+	look_at_journal(b);
 	produce_resume(b);
 	while ((l = list_pop(&s->dirty)))
 		settle(b, list_entry(l, struct hosted, dirty));
@@ -520,12 +533,6 @@ static void on_offline(void *ctx, struct log *l, int error)
 		(void)replica_assign(h->replica, &none, b->now_ms);
 		hosted_changed(b, h, REPLICA_ROLE_CHANGED);
 		heal_look(b, h);
-	}
-	/* What the kernel could not write it may show as written: only a start
-	 * tells. Until then others lead what this node led. */
-	if (store_error(b->shard->store) && !b->shard->failed) {
-		broker_fail(b, "the disk has failed");
-		b->shard->failed = true;
 	}
 }
 

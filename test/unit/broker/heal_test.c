@@ -219,6 +219,23 @@ TEST(a_failed_journal_ends_the_node)
 	rig_fini(&r);
 }
 
+/* What is set aside is gone from the store: nobody is offline then. */
+TEST(a_failed_journal_ends_the_node_though_no_log_is_open)
+{
+	begin(NULL);
+	r.nodes[1].hold_jobs = true;
+	disk_mem_fail_write(r.nodes[1].mem, 1);
+	ck_assert_int_eq(produce(1, 1, 5), 0);
+	rig_pass(&r, 20);
+	ck_assert_int_eq(kept_aside(2), 1);
+	ck_assert_str_eq(rig_replica(&r, 2, "t", 0), "none\n");
+	disk_mem_fail_sync(r.nodes[1].mem, 1);
+	r.nodes[1].hold_jobs = false;
+	rig_pass(&r, 20);
+	ck_assert_ptr_nonnull(r.refused);
+	rig_fini(&r);
+}
+
 /* ---- no space ------------------------------------------------------------ */
 
 TEST(a_partition_that_found_no_space_is_opened_when_there_is)
