@@ -74,6 +74,7 @@ enum history_property {
 	HISTORY_MEMORY = 1,    /* a power cut may take what was acknowledged */
 	HISTORY_RETENTION = 2, /* its log start may move without a `start' */
 	HISTORY_COMPACTED = 4, /* records between others may vanish */
+	HISTORY_OFFLINE = 8,   /* nobody leads it in the end, rightly */
 };
 
 #define HISTORY_NONE UINT32_MAX /* no operation */
@@ -259,7 +260,7 @@ void history_fault(struct history *h, const char *label, int64_t now_us);
  * OUTCOME is open, ok, fail, info. Open operations have `-' for COMPLETED.
  * history.py writes the same.
  *
- *	key PARTITION [memory] [retention] [compacted]
+ *	key PARTITION [memory] [retention] [compacted] [offline]
  *	KIND PROCESS INVOKED COMPLETED OUTCOME ...
  *	send ... PARTITION VALUE ACKS PRODUCER SEQUENCE RETRIED OFFSET
  *		ACKS all, 1, 0; PRODUCER a number or -; RETRIED 0 or 1

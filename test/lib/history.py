@@ -150,7 +150,7 @@ class History:
     # ---- operations
 
     def key(self, topic, partition, *properties):
-        """Properties: memory, retention, compacted."""
+        """Properties: memory, retention, compacted, offline."""
         with self.lock:
             self.file.write(" ".join(("key", _key(topic, partition)) +
                                      properties) + "\n")

@@ -24,6 +24,7 @@ static const char *const property_names[] = {
 	"memory",
 	"retention",
 	"compacted",
+	"offline",
 };
 
 const char *history_kind_name(enum history_kind kind)

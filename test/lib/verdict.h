@@ -61,6 +61,9 @@
  * is judged from cut to cut. An operation that overlaps a cut or a deletion
  * could be on either side of it; it is left out (`unjudged').
  *
+ * With HISTORY_OFFLINE what was acknowledged may stay unread where no final
+ * read says more: nobody who has it is there to ask.
+ *
  * Time is O(n log n), memory about 150 bytes a send and 100 a consumer and
  * partition, whatever was read how often; freed at the end.
  */

@@ -71,6 +71,13 @@ static void judge_finals(struct judge *j, uint32_t poll)
 	}
 }
 
+/* Nobody who has it is there in the end. */
+static bool is_offline(const struct judge *j, const struct lane *l)
+{
+	return l->last_final == NONE &&
+	       j->h->keys[l->key].properties & HISTORY_OFFLINE;
+}
+
 /* What no final read has judged. */
 static void judge_send(struct judge *j, uint32_t op)
 {
@@ -84,6 +91,8 @@ static void judge_send(struct judge *j, uint32_t op)
 	    j->flags[op] & SEND_READ || is_compacted(j, o->key))
 		return;
 	l = &j->lanes[lane];
+	if (is_offline(j, l))
+		return;
 	final = l->last_final;
 	after = final != NONE &&
 		j->h->ops[final].invoked_us > o->completed_us;

@@ -68,6 +68,8 @@ bool actors_settled(void *actors);
 /* What is not settled, in words; "" if nothing. */
 const char *actors_waiting(struct actors *a);
 
+/* Nobody can lead it any more, and that is right: it is not read. */
+void actors_offline(struct actors *a, const char *topic, int partition);
 /* The final read: each partition of each topic, from its start to its end. */
 void actors_read_all(struct actors *a);
 bool actors_read(void *actors);

@@ -84,7 +84,7 @@ void world_wipe(struct world *w, int node)
 	disk_mem_free(n->mem);
 	n->mem = disk_mem_new(prng_next(&w->prng));
 	n->info.directory_id = prng_uuid(&w->prng);
-	n->wiped = true;
+	n->wiped = n->was_wiped = true;
 }
 
 /* ---- asking about them --------------------------------------------------- */

@@ -87,6 +87,7 @@ struct node {
 	bool failed;  /* a disk fault was met in this life */
 	bool was_failed; /* or in an earlier one */
 	bool wiped; /* and nobody may have heard of it yet */
+	bool was_wiped; /* ever */
 	bool damaged; /* bytes on its medium are wrong: it may refuse */
 	bool asks; /* to be started again, says its log */
 	char words[200]; /* its last */

@@ -11,6 +11,7 @@
 #define BEGIN_US 30000000  /* at most, to be ready and have topics */
 #define SETTLE_US 60000000 /* at most, after healing */
 #define READ_US 60000000
+#define DELIVERY_US 200000000 /* until the most patient producer gives up */
 
 struct run {
 	const struct run_config *config;
@@ -133,17 +134,15 @@ static bool is_in_isr(const struct partition *p, int32_t node)
 /* All but those on nodes that were damaged and refuse to start. */
 static bool is_whole(struct run *r, const struct partition *p)
 {
-	bool whole = p->leader >= 0;
-
+	if (p->leader < 0)
+		return world_is_lost(r->w, p);
 	for (int32_t i = 0; i < p->replicas.n; i++) {
 		int32_t node = p->replicas.v[i];
 
-		if (world_may_stay_down(r->w, node))
-			whole |= p->leader < 0;
-		else if (p->leader >= 0 && !is_in_isr(p, node))
+		if (!world_may_stay_down(r->w, node) && !is_in_isr(p, node))
 			return false;
 	}
-	return whole;
+	return true;
 }
 
 /* Every node up and ready, every replica of every partition in sync. */
@@ -173,6 +172,44 @@ static bool is_settled(void *ctx)
 	struct run *r = ctx;
 
 	return actors_settled(r->actors) && are_in_sync(r);
+}
+
+/* Is there a partition that nobody can lead? Before the final read the actors
+ * hear of them all. */
+static bool any_is_lost(struct run *r, bool tell)
+{
+	int leader = world_quorum_leader(r->w);
+	const struct cluster *c = leader ? world_cluster(r->w, leader) : NULL;
+	bool any = false;
+
+	if (!c)
+		return false;
+	for (struct map_iter i = map_first(&c->topics); i.at; map_next(&i)) {
+		const struct topic *t = i.value;
+
+		for (int32_t p = 0; p < t->partitions_n; p++) {
+			if (!world_is_lost(r->w, &t->partitions[p]))
+				continue;
+			any = true;
+			if (!tell)
+				continue;
+			world_note(r->w, "%s-%d: nobody is left to lead it",
+				   t->name, (int)p);
+			actors_offline(r->actors, t->name, p);
+		}
+	}
+	return any;
+}
+
+/* Who waits for a partition that nobody can lead waits as long as it may. */
+static bool settle(struct run *r)
+{
+	if (world_run_until(r->w, world_now_us(r->w) + SETTLE_US, is_settled,
+			    r))
+		return true;
+	return any_is_lost(r, false) && !world_verdict(r->w) &&
+	       world_run_until(r->w, world_now_us(r->w) + DELIVERY_US,
+			       is_settled, r);
 }
 
 static void stuck(struct run *r, const char *phase)
@@ -220,10 +257,11 @@ static void run_through(struct run *r)
 	endanger(r);
 	world_run(w, world_now_us(w) + 1000000 + below(r, 3000000));
 	actors_stop(r->actors);
-	if (!world_run_until(w, world_now_us(w) + SETTLE_US, is_settled, r)) {
+	if (!settle(r)) {
 		stuck(r, "it does not settle");
 		return;
 	}
+	(void)any_is_lost(r, true);
 	actors_read_all(r->actors);
 	if (!world_run_until(w, world_now_us(w) + READ_US, actors_read,
 			     r->actors))

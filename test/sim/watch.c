@@ -31,6 +31,7 @@ struct canon { /* a partition, over all nodes and all time */
 	int32_t epoch;      /* the newest that had a leader */
 	struct map leaders; /* epoch -> node */
 	bool loose;         /* may have lost something */
+	uint32_t counted;   /* nodes whose copies did, when any did last */
 	struct seen seen[WORLD_NODES_MAX];
 };
 struct standing { /* of a broker, as the agreed log has it */
@@ -43,6 +44,7 @@ struct watch {
 	struct map terms;  /* term -> node */
 	struct map agreed; /* index -> struct agreed * */
 	struct map canons; /* topic id and partition -> struct canon * */
+	int64_t counted_at; /* applied: who counted was seen there */
 };
 
 /* ---- the agreed log ------------------------------------------------------ */
@@ -67,6 +69,63 @@ static void note_standing(struct watch *x, const struct cluster *c)
 			s->fenced_us = -1;
 		else if (s->fenced_us < 0)
 			s->fenced_us = x->w->now_us;
+	}
+}
+
+static struct canon *canon_of(struct watch *x, struct uuid topic,
+			      int32_t index)
+{
+	uint8_t key[20];
+	struct canon *c;
+	int owner;
+
+	memcpy(key, topic.b, 16);
+	put_be32(key + 16, (uint32_t)index);
+	c = map_find(&x->canons, key, sizeof(key));
+	if (c)
+		return c;
+	owner = estate_enter(0);
+	c = mem_zalloc(sizeof(*c));
+	c->epoch = -1;
+	map_put(&x->canons, key, sizeof(key), c);
+	estate_enter(owner);
+	return c;
+}
+
+static uint32_t nodes_of(const struct int32s *l)
+{
+	uint32_t nodes = 0;
+
+	for (int32_t i = 0; i < l->n; i++)
+		nodes |= 1u << l->v[i];
+	return nodes;
+}
+
+/* In sync or eligible; where nobody is, the leader of the end. */
+static uint32_t who_counts(const struct partition *p)
+{
+	uint32_t nodes = nodes_of(&p->isr) | nodes_of(&p->elr);
+
+	if (!nodes && p->last_known_leader >= 0)
+		nodes = 1u << p->last_known_leader;
+	return nodes;
+}
+
+/* By the first that applies it. */
+static void note_counted(struct watch *x, const struct cluster *c)
+{
+	if (c->applied <= x->counted_at)
+		return;
+	x->counted_at = c->applied;
+	for (struct map_iter i = map_first(&c->topics); i.at; map_next(&i)) {
+		const struct topic *t = i.value;
+
+		for (int32_t k = 0; k < t->partitions_n; k++) {
+			uint32_t nodes = who_counts(&t->partitions[k]);
+
+			if (nodes)
+				canon_of(x, t->id, k)->counted = nodes;
+		}
 	}
 }
 
@@ -97,6 +156,7 @@ void watch_applied(struct watch *x, struct node *n,
 	}
 	fold(x->w, h, (uint64_t)e->index);
 	note_standing(x, quorum_cluster(n->quorum));
+	note_counted(x, quorum_cluster(n->quorum));
 	estate_enter(owner);
 }
 
@@ -136,25 +196,6 @@ void watch_role(struct watch *x, struct node *n, enum quorum_role role,
 }
 
 /* ---- partitions ---------------------------------------------------------- */
-
-static struct canon *canon_of(struct watch *x, const struct hosted *h)
-{
-	uint8_t key[20];
-	struct canon *c;
-	int owner;
-
-	memcpy(key, h->topic->id.b, 16);
-	put_be32(key + 16, (uint32_t)h->index);
-	c = map_find(&x->canons, key, sizeof(key));
-	if (c)
-		return c;
-	owner = estate_enter(0);
-	c = mem_zalloc(sizeof(*c));
-	c->epoch = -1;
-	map_put(&x->canons, key, sizeof(key), c);
-	estate_enter(owner);
-	return c;
-}
 
 #define NAME(h) (h)->topic->name, (int)(h)->index
 
@@ -386,7 +427,7 @@ static void check_hosted(struct watch *x, struct node *n,
 			 const struct broker *b, struct hosted *h)
 {
 	const struct replica *r = h->replica;
-	struct canon *c = canon_of(x, h);
+	struct canon *c = canon_of(x, h->topic->id, h->index);
 	struct seen *s = &c->seen[n->id - 1];
 	int64_t start = log_start(h->log);
 
@@ -462,6 +503,39 @@ void watch_turn(struct watch *x, struct sim_thread *t)
 	faulty_quiet(n->disk, false);
 	n->failed = failed;
 	w->running = n;
+}
+
+static bool is_damaged_copy(struct world *w, int node,
+			    const struct partition *p)
+{
+	struct node *n = node_of(w, node);
+	int i = broker_shard_of(p->topic->id, p->index, w->config.shards);
+	struct broker *b = n->threads[i].broker;
+	const struct hosted *h;
+
+	if (!n->damaged || n->state == NODE_DOWN || !b || !b->copy)
+		return false;
+	h = hosted_find(b, (struct partition_id){ p->topic->id, p->index });
+	return h && h->log && log_error(h->log);
+}
+
+bool world_is_lost(struct world *w, const struct partition *p)
+{
+	uint32_t counts = who_counts(p);
+	uint32_t nodes = counts ? counts :
+			 canon_of(w->watch, p->topic->id, p->index)->counted;
+
+	if (p->leader >= 0 || !nodes)
+		return false;
+	for (int i = 1; i <= w->config.nodes; i++) {
+		if (!(nodes & 1u << i))
+			continue;
+		if (counts ? !world_may_stay_down(w, i) &&
+				     !is_damaged_copy(w, i, p) :
+			     !node_of(w, i)->was_wiped)
+			return false;
+	}
+	return true;
 }
 
 /* ---- life ---------------------------------------------------------------- */

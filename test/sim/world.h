@@ -104,6 +104,13 @@ void world_damage(struct world *w, int node);
 bool world_is_damaged(const struct world *w, int node);
 /* It was damaged, and refused to go on: nobody can ask more of it. */
 bool world_may_stay_down(const struct world *w, int node);
+/*
+ * A partition without a leader, and rightly: each copy that counts is on a
+ * node that was damaged, and refuses or calls the copy damaged; or the last
+ * that counted went with a disk that was wiped. Kafka, too, waits for an
+ * operator then, or elects an empty copy.
+ */
+bool world_is_lost(struct world *w, const struct partition *p);
 struct disk_mem *world_disk(struct world *w, int node);
 const struct cluster *world_cluster(const struct world *w, int node);
 const struct coord *world_coord(const struct world *w, int node);

@@ -173,6 +173,16 @@ bool actors_settled(void *actors)
 	return admin_is_settled(a->admin) && (!a->stopping || are_settled(a));
 }
 
+void actors_offline(struct actors *a, const char *topic, int partition)
+{
+	int t = cast_topic_find(a, str_of(topic));
+
+	if (t < 0 || partition >= PARTITIONS_MAX)
+		return;
+	a->topics[t].offline[partition] = true;
+	history_set(a->h, a->topics[t].keys[partition], HISTORY_OFFLINE);
+}
+
 /* Members have been heard: they go before the reading begins. */
 void actors_read_all(struct actors *a)
 {

@@ -27,6 +27,7 @@ struct actor_topic { /* as the administrator knows it */
 	bool deleted; /* deleted, or being deleted */
 	bool memory, retention;
 	int64_t deleted_ms;
+	bool offline[PARTITIONS_MAX]; /* rightly, in the end */
 	int keys[PARTITIONS_MAX]; /* in the history */
 	/* highest offset given to DeleteRecords */
 	int64_t cut[PARTITIONS_MAX];

@@ -32,6 +32,8 @@ static struct finale_reader *reader_new(struct actors *a, int topic, int actor)
 	r->in.part_bytes = 1 << 20;
 	caller_watch(&r->caller);
 	for (int p = 0; p < a->topics[topic].partitions; p++) {
+		if (a->topics[topic].offline[p])
+			continue;
 		intake_add(&r->in, topic, p, SEEK_EARLIEST);
 		a->n.final_partitions++;
 	}

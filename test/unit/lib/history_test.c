@@ -7,7 +7,7 @@
 /* One line of each kind and outcome, as history_write writes them. */
 static const char all_kinds[] =
 	"key t/0 memory retention\n"
-	"key t/1 compacted\n"
+	"key t/1 compacted offline\n"
 	"send 1 10 20 ok t/0 18446744073709551615 all 7 3 1 42\n"
 	"send 1 11 - open t/0 2 1 - - 0 -\n"
 	"send 1 12 30 fail t/1 3 0 - - 0 -\n"

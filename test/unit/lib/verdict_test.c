@@ -159,6 +159,20 @@ TEST(without_a_final_read_all_polls_together_are_one)
 	       VERDICT_UNSEEN);
 }
 
+TEST(what_nobody_can_lead_in_the_end_may_stay_unread_and_no_more)
+{
+	expect("key t/0 offline\n" TWO, VALID);
+	expect("key t/1 offline\n" TWO, VERDICT_UNSEEN);
+	/* it was read all the same */
+	expect("key t/0 offline\n" TWO SCAN "1 0 - - 0=10\n", VERDICT_UNSEEN);
+	expect("key t/0 offline\n" TWO SCAN "2 0 - - 1=11\n",
+	       VERDICT_LOST_WRITE);
+	expect("key t/0 offline\n"
+	       "send 1 0 5 fail t/0 10 all - - 0 -\n"
+	       "poll 2 20 25 ok assign uncommitted @ t/0 0 1 - - - 0=10\n",
+	       VERDICT_G1A);
+}
+
 TEST(a_failed_send_that_is_read_is_G1a)
 {
 	expect("send 1 0 5 fail t/0 10 all - - 0 -\n" SCAN "1 0 - - 0=10\n",
