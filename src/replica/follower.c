@@ -72,6 +72,23 @@ static int cut(struct replica *r, const struct replica_divergence *d,
 	return 0;
 }
 
+static int begin_at(struct replica *r, int64_t offset, int *changed)
+{
+	int rc;
+
+	trace_info("replica", "out of the leader's range, beginning again",
+		   "topic=%.*s partition=%d end=%" PRId64 " at=%" PRId64,
+		   STR_ARG(log_topic(r->log)), r->index, log_end(r->log),
+		   offset);
+	rc = log_restart_at(r->log, offset);
+	if (rc < 0)
+		return rc;
+	r->high_watermark = offset;
+	log_set_high_watermark(r->log, offset);
+	*changed |= REPLICA_HW_CHANGED | REPLICA_START_CHANGED;
+	return 0;
+}
+
 /*
  * The leader no longer has what we need next: begin at its first offset. Or it
  * does not have it yet, and we have nothing, so that no epoch says where we
@@ -79,22 +96,26 @@ static int cut(struct replica *r, const struct replica_divergence *d,
  */
 static int begin_again(struct replica *r, int64_t leader_start, int *changed)
 {
-	int rc;
-
 	if (leader_start <= log_end(r->log) &&
 	    log_start(r->log) < log_end(r->log))
 		return -EAGAIN;
-	trace_info("replica", "out of the leader's range, beginning again",
-		   "topic=%.*s partition=%d end=%" PRId64 " at=%" PRId64,
-		   STR_ARG(log_topic(r->log)), r->index, log_end(r->log),
-		   leader_start);
-	rc = log_restart_at(r->log, leader_start);
-	if (rc < 0)
-		return rc;
-	r->high_watermark = leader_start;
-	log_set_high_watermark(r->log, leader_start);
-	*changed |= REPLICA_HW_CHANGED | REPLICA_START_CHANGED;
-	return 0;
+	return begin_at(r, leader_start, changed);
+}
+
+/*
+ * The leader's log starts where ours ends, inside a batch that we do not have:
+ * we part from it further down, of which it knows no epoch any more.
+ */
+static bool parts_below_start(const struct replica *r,
+			      const struct replica_fetched *f)
+{
+	int64_t end = log_end(r->log);
+	struct batch b;
+
+	return f->log_start >= end && log_start(r->log) < end &&
+	       (size_t)f->n >= BATCH_HEADER_SIZE &&
+	       batch_peek(f->p, (size_t)f->n, &b) == K_NONE &&
+	       b.base_offset < end && batch_last_offset(&b) >= end;
 }
 
 static int follow_marks(struct replica *r, const struct replica_fetched *f,
@@ -130,6 +151,8 @@ static int take(struct replica *r, const struct replica_fetched *f,
 		return -EAGAIN;
 	if (f->diverging.epoch >= 0)
 		return cut(r, &f->diverging, changed);
+	if (f->n > 0 && parts_below_start(r, f))
+		return begin_at(r, f->log_start, changed);
 	if (f->n > 0) {
 		rc = log_append_copy(r->log, f->leader_epoch, f->p,
 				     (size_t)f->n);

@@ -499,6 +499,28 @@ TEST(follower_without_the_leaders_first_offset_begins_again)
 	ck_assert_int_eq(log_end(s.r[3]->log), 7);
 }
 
+/* No epoch of the leader's is old enough to say so. */
+TEST(a_follower_that_parts_from_its_leader_below_its_start_begins_again)
+{
+	STAGE(s);
+	assign(&s, 0, 3, 1, 123);
+	append(&s, 3, 7); /* nobody else has it */
+	settle(&s, 3);
+	assign(&s, 0, 1, 2, 12);
+	append(&s, 1, 5);
+	append(&s, 1, 5);
+	settle(&s, 1);
+	exchange(&s, 2, 1);
+	exchange(&s, 2, 1);
+	ck_assert_int_eq(log_advance_start(s.r[1]->log, 7), 0);
+	exchange(&s, 3, 1);
+	ck_assert_int_eq(log_start(s.r[3]->log), 7);
+	ck_assert_int_eq(log_end(s.r[3]->log), 7);
+	exchange(&s, 3, 1);
+	ck_assert_int_eq(log_start(s.r[3]->log), 7);
+	ck_assert_int_eq(log_end(s.r[3]->log), 10);
+}
+
 TEST(log_start_follows_the_leaders)
 {
 	STAGE(s);
