@@ -201,6 +201,8 @@ static int read_frame(struct tape *t, int64_t pos, uint64_t *number,
 	r = read_at(t, pos, buf_grow(buf, (size_t)n), (size_t)n);
 	if (r)
 		return r == -EBADMSG ? 0 : r;
+	if (memcmp(buf->p, head, sizeof(head)) != 0)
+		return 0; /* a frame, but of another place */
 	crc = get_be32(buf->p + 28);
 	put_be32(buf->p + 28, 0);
 	if (crc32c(0, buf->p, (size_t)n) != crc)
