@@ -207,7 +207,8 @@ static void fill(struct change *x, struct placer *placer, struct topic *t,
 	placer_begin_topic(placer, NULL);
 	for (int32_t i = 0; i < m->assignments_n; i++) {
 		placer_count(placer, m->assignments[i].brokers, replicas);
-		init_partition(x, &rules, &t->partitions[m->assignments[i].partition],
+		init_partition(x, &rules,
+			       &t->partitions[m->assignments[i].partition],
 			       m->assignments[i].brokers, replicas);
 	}
 	for (int32_t i = m->assignments_n; i < t->partitions_n; i++) {
