@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define LEADER_TRIES 500 /* a minute: as long as AdminClient waits */
+
 static const char *name(const struct admin *d)
 {
 	return d->a->topics[d->topic].name;
@@ -167,6 +169,10 @@ static void ask_cut(struct admin *d)
 	struct delete_records_request_topic q;
 	struct delete_records_request_partition p;
 
+	if (!at && d->tries++ > LEADER_TRIES) {
+		admin_told(d, K_LEADER_NOT_AVAILABLE, true);
+		return;
+	}
 	if (!at) {
 		cast_arm(d->a, &d->next, cast_backoff(d->a));
 		return;
