@@ -554,7 +554,7 @@ static void heed_epoch(struct log *l, const uint8_t *p, size_t n)
 	if (n >= BATCH_HEADER_SIZE && batch_peek(p, n, &b) == K_NONE &&
 	    b.leader_epoch < log_last_epoch(l) &&
 	    b.size > 0 && (size_t)b.size <= n && batch_crc_ok(&b))
-		epochs_cut_end(&l->epochs, l->end);
+		log_forget_epochs(l);
 }
 
 /*

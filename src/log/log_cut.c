@@ -191,6 +191,16 @@ static int settle(struct log *l, int error)
 	return error;
 }
 
+/* To a start after a kill they would say that what comes is of another log. */
+void log_forget_epochs(struct log *l)
+{
+	int32_t was = l->epochs.n;
+
+	epochs_cut_end(&l->epochs, l->end);
+	if (l->epochs.n < was)
+		journal_note(l->store, l, JOURNAL_CUT, l->end, l->set.durable);
+}
+
 int log_truncate(struct log *l, int64_t offset)
 {
 	int r;
@@ -198,7 +208,8 @@ int log_truncate(struct log *l, int64_t offset)
 	if (l->error)
 		return l->error;
 	if (offset >= l->end) {
-		epochs_cut_end(&l->epochs, max_of(offset, l->end));
+		if (offset == l->end)
+			log_forget_epochs(l);
 		return 0;
 	}
 	if (offset <= l->start)

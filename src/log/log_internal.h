@@ -294,6 +294,8 @@ void log_pop_segment(struct log *l); /* the last; its file stays */
 /* The work behind log_truncate and friends, without the journal. */
 int log_cut(struct log *l, int64_t offset) must_use;
 int log_clear(struct log *l, int64_t offset) must_use;
+/* Epochs that began at the end, without a record, did not begin at all. */
+void log_forget_epochs(struct log *l);
 /* After producers_cut and what was noted since. */
 int log_refill_producers(struct log *l) must_use;
 void log_dir_path(const struct log *l, char out[LOG_PATH_MAX]);

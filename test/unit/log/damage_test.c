@@ -181,6 +181,32 @@ TEST_TIMES(damaged_checkpoints_cost_only_time, 6)
 	bench_fini(&b);
 }
 
+/* The leader has more of the epoch before: what it sends is not another log's
+ * (found by the simulator: seed 1011249). */
+TEST_TIMES(an_epoch_that_gave_way_stays_forgotten, 2)
+{
+	struct buf more;
+
+	setup(true);
+	log_begin_epoch(l, 1);
+	bench_settle(&b);
+	bench_must_append(other, 0, MAKING(.n = 2));
+	more = bench_read_all(&b, other, 40, 42);
+	set.durable = false;
+	log_configure(l, &set);
+	if (_i)
+		ck_assert_int_eq(log_truncate(l, 40), 0);
+	ck_assert_int_eq(log_append_copy(l, 2, more.p, more.n), 0);
+	bench_settle(&b);
+	end(1);
+	open_both();
+	ck_assert_int_eq(log_error(l), 0);
+	ck_assert_int_eq(log_end(l), 42);
+	ck_assert_int_eq(log_last_epoch(l), 0);
+	buf_fini(&more);
+	bench_fini(&b);
+}
+
 TEST_TIMES(a_missing_segment_is_damage, 3)
 {
 	setup(true);
