@@ -74,12 +74,16 @@ struct store_config {
  */
 struct store_recovery { /* for the log line and the tests */
 	bool clean;
-	bool blind; /* the checkpoint was lost: what was promised is unknown */
+	/* The checkpoint was lost: what was promised is unknown. At every start
+	 * until store_seen. */
+	bool blind;
 	int64_t logs, logs_scanned, bytes_scanned, batches_replayed,
 		bytes_truncated, logs_damaged;
 };
 int store_recover(struct disk *d, int64_t wall_ms,
 		  struct store_recovery *out) must_use;
+/* The cluster knows by now that this disk has forgotten (blind). */
+int store_seen(struct disk *d);
 int store_open(struct store **out, const struct store_config *c) must_use;
 /* No new work for the pool, no durable appends: the beginning of an end. */
 void store_stop(struct store *s);

@@ -157,6 +157,8 @@ static void on_registered(struct broker *b, void *ctx, const void *out,
 	}
 	m->epoch = r->broker_epoch;
 	m->refused_since_ms = -1;
+	if (b->node->blind && b->node->disk) /* else it says so once more */
+		(void)!store_seen(b->node->disk);
 	trace_info("membership", "registered", "broker=%d epoch=%" PRId64,
 		   b->node->id, m->epoch);
 	step(m);

@@ -16,10 +16,13 @@
 
 #define SYNC_ALL 16 /* files and directories, from which on all are synced */
 
+#define BLIND JOURNAL_ROOT "/blind"
+
 struct past { /* what the life that ended left behind */
 	struct disk *disk;
 	uint64_t life;
 	bool blind; /* no checkpoints that can be trusted */
+	bool was_blind; /* at a start before, and nobody has heard of it */
 	int shards; /* highest shard number seen in a file name */
 	struct buf *body; /* entries, per shard [0..shards] */
 	struct map entries; /* dir -> struct known_log, the latest */
@@ -36,6 +39,7 @@ static void note_file(void *ctx, const char *name, bool is_dir)
 	int64_t n;
 	size_t k = strcspn(name, ".");
 
+	p->was_blind |= !strcmp(name, BLIND + sizeof(JOURNAL_ROOT));
 	if (!is_dir &&
 	    str_to_i64((struct str){ name, (int32_t)k }, 0, 65535, &n))
 		p->shards = max_of(p->shards, (int)n);
@@ -417,6 +421,27 @@ static int begin_life(struct past *p, const struct buf *body)
 	return r;
 }
 
+/* ---- until the others know ----------------------------------------------- */
+
+/* The next start finds good checkpoints; what was lost is lost all the same. */
+static int stay_blind(struct disk *d)
+{
+	struct file *f;
+	int r = disk_open(d, BLIND, DISK_WRITE | DISK_CREATE, &f);
+
+	if (r)
+		return r;
+	d->ops->close(f);
+	return d->ops->sync_dir(d, JOURNAL_ROOT);
+}
+
+int store_seen(struct disk *d)
+{
+	int r = d->ops->unlink(d, BLIND);
+
+	return r ? r : d->ops->sync_dir(d, JOURNAL_ROOT);
+}
+
 static int make_roots(struct disk *d)
 {
 	int r = d->ops->mkdir(d, JOURNAL_ROOT);
@@ -460,12 +485,14 @@ static int recover(struct past *p, struct replay *replay, int64_t wall_ms,
 	}
 	if (r)
 		return r;
-	out->blind = p->blind;
+	out->blind = p->blind || p->was_blind;
 	out->clean = was_clean(p);
 	for (int i = 1; i <= p->shards && !r && !out->clean; i++)
 		r = replay_read(replay, i, p->life, p->start_seq[i]);
 	if (!r)
 		r = walk_logs(p, replay, wall_ms, out, &body);
+	if (!r && p->blind)
+		r = stay_blind(p->disk);
 	if (!r)
 		r = begin_life(p, &body);
 	buf_fini(&body);

@@ -178,6 +178,13 @@ TEST_TIMES(damaged_checkpoints_cost_only_time, 6)
 	ck_assert_int_eq(b.recovery.logs_damaged, 0);
 	check_whole(l, 40);
 	check_whole(other, 42);
+	for (int i = 0; i < 3; i++) { /* until somebody has heard of it */
+		if (i == 2)
+			ck_assert_int_eq(store_seen(disk()), 0);
+		end(1);
+		open_both();
+		ck_assert_int_eq(b.recovery.blind, i < 2);
+	}
 	bench_fini(&b);
 }
 
