@@ -261,6 +261,10 @@ void part_fetched(struct intake_part *p, const struct fetched *f)
 	if (t->error_code == K_OFFSET_OUT_OF_RANGE) {
 		cast_count_error(in->a, t->error_code);
 		went_out_of_range(p, f);
+	} else if (t->error_code == K_UNSUPPORTED_COMPRESSION_TYPE &&
+		   in->a->damage[f->node]) { /* a flipped bit of its header */
+		cast_count_error(in->a, t->error_code);
+		part_later(p);
 	} else if (t->error_code) {
 		cast_may(in->a, "Fetch of a partition", t->error_code);
 		part_later(p);
