@@ -69,8 +69,8 @@ struct store_config {
  * every log whose tail is not vouched for, writes one fresh checkpoint.
  * A clean stop makes this a read of the checkpoints. A log that lost what it
  * had promised stays offline (log_error is -EBADMSG) until it is deleted.
- * -EBADMSG: a journal or a shard's checkpoint is damaged beyond what a crash
- * explains, named in the trace; nothing has been changed then.
+ * -EBADMSG: a journal is damaged beyond what a crash explains, named in the
+ * trace; nothing has been changed then.
  */
 struct store_recovery { /* for the log line and the tests */
 	bool clean;
