@@ -179,6 +179,8 @@ struct producers {
 	struct list lru;
 	int32_t n;
 	int32_t refusals_at; /* where the next one goes */
+	int32_t doubts;  /* gaps that the leader before may have left */
+	int64_t doubted; /* under the leader that began there */
 	struct refusal refusals[REFUSALS_MAX];
 };
 void producers_init(struct producers *ps);

@@ -61,6 +61,7 @@ static int32_t last_seq(const struct batch *b)
 enum { /* then the client has left it out for good */
 	TURNED_AWAY_MAX = 100,
 	TURNED_AWAY_BEFORE_MAX = 20, /* by the leader before */
+	DOUBTS_MAX = 64, /* gaps under one leader that may be of that kind */
 };
 
 static bool is_before(int32_t a, int32_t b)
@@ -106,12 +107,16 @@ void producers_refused(struct producers *ps, const struct batch *b,
 
 /* The leader before may have refused what is missing, from seq on. */
 static void refused_before(struct producers *ps, const struct batch *b,
-			   int32_t seq)
+			   const struct tenure *t, int32_t seq)
 {
 	struct refusal *r = refusal_of(ps, b);
 
-	if (r && r->seq == seq)
+	if (ps->doubted != t->since)
+		ps->doubts = 0;
+	if ((r && r->seq == seq) || ps->doubts == DOUBTS_MAX)
 		return; /* once only */
+	ps->doubted = t->since;
+	ps->doubts++;
 	remember(ps, r, &(struct refusal){ b->producer_id,
 					   K_NOT_LEADER_OR_FOLLOWER, seq,
 					   b->producer_epoch,
@@ -154,7 +159,7 @@ static enum kerr out_of_order(struct producers *ps, const struct batch *b,
 }
 
 static enum kerr check_known(struct producers *ps, const struct producer *p,
-			     const struct batch *b, int64_t since,
+			     const struct batch *b, const struct tenure *t,
 			     const char **why)
 {
 	const struct producer_batch *last = &p->v[p->n - 1];
@@ -167,8 +172,8 @@ static enum kerr check_known(struct producers *ps, const struct producer *p,
 	}
 	if (b->base_sequence == next)
 		return K_NONE;
-	if (last->last_offset < since && is_before(next, b->base_sequence))
-		refused_before(ps, b, next);
+	if (last->last_offset < t->since && is_before(next, b->base_sequence))
+		refused_before(ps, b, t, next);
 	return out_of_order(ps, b, next, why);
 }
 
@@ -185,7 +190,7 @@ enum kerr producers_check(struct producers *ps, const struct batch *b,
 	p = producers_find(ps, b->producer_id);
 	if (!p) { /* any sequence would do */
 		if (t->whole && b->base_sequence != 0)
-			refused_before(ps, b, 0);
+			refused_before(ps, b, t, 0);
 		e = out_of_order(ps, b, -1, why);
 		return e == K_OUT_OF_ORDER_SEQUENCE_NUMBER ? K_NONE : e;
 	}
@@ -200,7 +205,7 @@ enum kerr producers_check(struct producers *ps, const struct batch *b,
 			return K_NONE;
 		}
 	}
-	return check_known(ps, p, b, t->since, why);
+	return check_known(ps, p, b, t, why);
 }
 
 /* ---- noting -------------------------------------------------------------- */

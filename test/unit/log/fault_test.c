@@ -166,6 +166,32 @@ TEST(what_no_leader_refused_does_not_come)
 	bench_fini(&b);
 }
 
+/* More than are remembered at once, again and again. */
+TEST(many_gaps_under_a_new_leader_are_told_in_the_end)
+{
+	struct log_append out;
+	int turned = 0;
+	enum kerr e;
+
+	setup(false);
+	for (int p = 1; p <= 100; p++)
+		bench_must_append(l, 0, MAKING(.n = 1, .producer = p));
+	log_begin_epoch(l, 1);
+	for (int i = 0; i < 30; i++) {
+		for (int p = 1; p <= 100; p++) {
+			e = bench_append(l, 1, MAKING(.n = 1, .producer = p,
+						      .sequence = 5), &out);
+			turned += e == K_NOT_LEADER_OR_FOLLOWER;
+			ck_assert(e == K_NOT_LEADER_OR_FOLLOWER ||
+				  e == K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+		}
+	}
+	ck_assert_int_ge(turned, 64);
+	ck_assert_int_le(turned, 64 * 20);
+	ck_assert_int_eq(e, K_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	bench_fini(&b);
+}
+
 TEST(the_first_batch_of_a_producer_stays_the_first)
 {
 	setup(false);
