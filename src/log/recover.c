@@ -16,7 +16,8 @@
 
 #define SYNC_ALL 16 /* files and directories, from which on all are synced */
 
-#define BLIND JOURNAL_ROOT "/blind"
+#define BLIND "blind"
+#define BLIND_PATH JOURNAL_ROOT "/" BLIND
 
 struct past { /* what the life that ended left behind */
 	struct disk *disk;
@@ -39,7 +40,7 @@ static void note_file(void *ctx, const char *name, bool is_dir)
 	int64_t n;
 	size_t k = strcspn(name, ".");
 
-	p->was_blind |= !strcmp(name, BLIND + sizeof(JOURNAL_ROOT));
+	p->was_blind |= !strcmp(name, BLIND);
 	if (!is_dir &&
 	    str_to_i64((struct str){ name, (int32_t)k }, 0, 65535, &n))
 		p->shards = max_of(p->shards, (int)n);
@@ -427,7 +428,7 @@ static int begin_life(struct past *p, const struct buf *body)
 static int stay_blind(struct disk *d)
 {
 	struct file *f;
-	int r = disk_open(d, BLIND, DISK_WRITE | DISK_CREATE, &f);
+	int r = disk_open(d, BLIND_PATH, DISK_WRITE | DISK_CREATE, &f);
 
 	if (r)
 		return r;
@@ -437,7 +438,7 @@ static int stay_blind(struct disk *d)
 
 int store_seen(struct disk *d)
 {
-	int r = d->ops->unlink(d, BLIND);
+	int r = d->ops->unlink(d, BLIND_PATH);
 
 	return r ? r : d->ops->sync_dir(d, JOURNAL_ROOT);
 }
