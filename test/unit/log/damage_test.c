@@ -498,6 +498,7 @@ TEST(an_entry_of_the_checkpoint_is_checked_when_it_is_read_again)
 	}
 	ck_assert_int_ge(refused, 100);
 	ck_assert_int_eq(aside("-stray"), 0);
+	end(1);
 	open_both();
 	check_whole(l, 40);
 	bench_fini(&b);
