@@ -150,6 +150,15 @@ static void note_poll(struct intake_part *p, const struct fetched *f)
 }
 
 /* All that was read since the last move, as one poll. */
+/* Retention is each replica's own: the leader that told where to begin may have
+ * gone further than the one that was read. */
+static int64_t start_of_scan(const struct intake_part *p)
+{
+	if (!p->in->a->topics[p->topic].retention)
+		return p->log_start;
+	return max_of(p->log_start, p->from);
+}
+
 static void note_scan(struct intake_part *p)
 {
 	struct actors *a = p->in->a;
@@ -163,7 +172,7 @@ static void note_scan(struct intake_part *p)
 						 .epoch = -1,
 						 .from = p->from,
 						 .hw = p->hw,
-						 .log_start = p->log_start,
+						 .log_start = start_of_scan(p),
 						 .stable = -1 });
 	for (size_t i = 0; i + sizeof(r) <= p->scan.n; i += sizeof(r)) {
 		memcpy(&r, p->scan.p + i, sizeof(r));
