@@ -119,6 +119,11 @@ struct log_id {
 };
 int store_log_open(struct store *s, const struct log_id *id,
 		   const struct log_settings *set, struct log **out) must_use;
+/* Those that recovery found and nobody has opened yet; each() may open some.
+ * An error of the disk: not all of them. */
+int store_each_unopened(struct store *s,
+			void (*each)(void *ctx, const struct log_id *id),
+			void *ctx);
 /* The directory is renamed now (NAME.ID-delete) and unlinked by a job after
  * file_delete_delay_ms; slices in use stay readable. */
 void store_log_delete(struct store *s, struct log *l);

@@ -17,9 +17,6 @@
  *    fetched, so no leader of a newer epoch knows anything of the old copy.
  * 3. The only copy is never touched, nor one whose others are not heard: it
  *    stays offline, and the log says why.
- * 4. Nothing of this is decided before the registration of this process is
- *    heard: until then the agreed log tells of the past, in which the copy was
- *    whole, and somebody may still count on it.
  */
 #include "shard.h"
 
@@ -122,10 +119,6 @@ void heal_look(struct broker *b, struct hosted *h)
 	if (!p || b->stopping || !h->replica || !log_error(h->log) ||
 	    store_error(b->shard->store))
 		return;
-	if (!b->shard->current) { /* what is heard is of the past */
-		again(b, h);
-		return;
-	}
 	if (h->heal == HEAL_WELL)
 		h->heal_epoch = max_of(p->leader_epoch,
 				       h->replica->leader_epoch);

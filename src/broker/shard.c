@@ -292,7 +292,7 @@ static void assign(struct broker *b, struct hosted *h,
 					   p->replicas.n),
 	};
 
-	if (!h->replica || !b->shard->current)
+	if (!h->replica)
 		return;
 	if (p->replicas.n > (int32_t)countof(eligible))
 		e = mem_alloc((size_t)p->replicas.n * sizeof(*e));
@@ -380,11 +380,70 @@ static void look_at_broker(struct broker *b, int32_t node)
 	}
 }
 
+/*
+ * It went while this node was away, and the agreed log says so. What the state
+ * does not mention stays where it is.
+ */
+static void drop_left(void *ctx, const struct log_id *id)
+{
+	struct broker *b = ctx;
+	const struct topic *t = cluster_topic_by_id(b->cluster, id->topic_id);
+	struct log_settings set = { .segment_bytes = INT32_MAX,
+				    .segment_ms = -1,
+				    .retention_ms = -1,
+				    .retention_bytes = -1,
+				    .retention_messages = -1 };
+	struct log *l;
+
+	set.file_delete_delay_ms =
+		broker_number(b, SETTING_FILE_DELETE_DELAY_MS);
+	if (uuid_is_zero(id->topic_id) ||
+	    broker_shard_of(id->topic_id, id->partition, b->node->shards) !=
+		    b->thread)
+		return;
+	if (t ? id->partition >= t->partitions_n ||
+			int32s_has(&t->partitions[id->partition].replicas,
+				   b->node->id) :
+		!map_find(&b->shard->deleted, id->topic_id.b,
+			  sizeof(id->topic_id.b)))
+		return;
+	if (store_log_open(b->shard->store, id, &set, &l) < 0)
+		return; /* the next start tries again */
+	trace_info("broker", "a replica that is not here any more is removed",
+		   "topic=%.*s partition=%d", STR_ARG(id->topic),
+		   id->partition);
+	store_log_delete(b->shard->store, l);
+}
+
+/*
+ * Until this process is registered the agreed log tells of the past: a topic
+ * of a name that another has now, a replica that went and came back. Nothing is
+ * opened, begun or removed for that; what is so at the end is looked at then.
+ */
+static bool is_present(struct broker *b)
+{
+	if (b->shard->current)
+		return true;
+	if (!is_registered(b))
+		return false;
+	b->shard->current = true;
+	(void)!store_each_unopened(b->shard->store, drop_left, b);
+	map_fini(&b->shard->deleted);
+	each_topic(b, look_at_topic);
+	return true;
+}
+
 static void apply(struct broker *b, const struct cluster_change *c)
 {
 	struct hosted_topic *ht;
 	const struct topic *t;
 
+	if (!is_present(b)) {
+		if (c->kind == CLUSTER_TOPIC_DELETED)
+			map_put(&b->shard->deleted, c->topic_id.b,
+				sizeof(c->topic_id.b), b->shard);
+		return;
+	}
 	switch (c->kind) {
 	case CLUSTER_TOPIC_CREATED:
 	case CLUSTER_PARTITION_CHANGED:
@@ -409,7 +468,6 @@ static void apply(struct broker *b, const struct cluster_change *c)
 			each_topic(b, configure);
 		return;
 	case CLUSTER_BROKER_CHANGED:
-		b->shard->current |= is_registered(b);
 		look_at_broker(b, c->broker);
 		return;
 	case CLUSTER_GROUP_CONFIGURED:
@@ -426,6 +484,8 @@ void shard_applied(struct broker *b, const struct cluster_effects *e)
 
 void shard_restored(struct broker *b)
 {
+	if (!is_present(b))
+		return;
 	for (struct map_iter i = map_first(&b->shard->topics); i.at;
 	     map_next(&i)) {
 		struct hosted_topic *ht = i.value;
@@ -433,7 +493,6 @@ void shard_restored(struct broker *b)
 		if (!cluster_topic_by_id(b->cluster, ht->id))
 			go_topic(b, ht);
 	}
-	b->shard->current |= is_registered(b);
 	each_topic(b, look_at_topic);
 	each_topic(b, configure);
 }
@@ -609,6 +668,7 @@ static void free_all(struct broker *b)
 		free_topic(b, t);
 	}
 	map_fini(&s->topics);
+	map_fini(&s->deleted);
 	fetcher_free_all(b);
 	empty(&s->due_feeds);
 	empty(&s->stalled);

@@ -79,6 +79,7 @@ struct shard {
 	int64_t unsynced_max;
 	bool failed; /* the journal has, and thread 0 knows */
 	bool current; /* what the cluster says is of this process's time */
+	struct map deleted; /* until then: topic id -> any, heard to be gone */
 	struct timer store_timer, isr_timer, retry_timer, heal_timer;
 };
 

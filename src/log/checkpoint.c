@@ -162,6 +162,30 @@ static bool is_sound(const struct log *l)
 	return l->damaged || !l->seg_n || next == l->end;
 }
 
+/* What an entry begins with. */
+static bool read_id(struct reader *r, struct log_id *out)
+{
+	int16_t dir_n = read_i16(r), topic_n;
+	const uint8_t *dir = read_span(r, dir_n < 0 ? SIZE_MAX : (size_t)dir_n);
+	const uint8_t *id;
+
+	topic_n = read_i16(r);
+	id = read_span(r, 16);
+	out->partition = read_i32(r);
+	if (r->bad || topic_n < 0 || topic_n > dir_n)
+		return false;
+	out->topic = (struct str){ (const char *)dir, topic_n };
+	memcpy(out->topic_id.b, id, 16);
+	return true;
+}
+
+bool checkpoint_read_id(struct bytes entry, struct log_id *out)
+{
+	struct reader r = reader_of(entry.p, (size_t)entry.n);
+
+	return read_id(&r, out);
+}
+
 struct log *checkpoint_read_log(struct store *s, struct bytes entry)
 {
 	struct log_settings set = { .segment_bytes = INT32_MAX,
@@ -169,24 +193,16 @@ struct log *checkpoint_read_log(struct store *s, struct bytes entry)
 				    .retention_messages = -1 };
 	struct str dir = checkpoint_name(entry);
 	struct reader r = reader_of(entry.p, (size_t)entry.n);
-	struct uuid id = { { 0 } };
-	const uint8_t *p;
+	struct log_id id;
 	struct log *l;
-	int32_t partition;
-	int16_t topic_n;
 	uint8_t flags;
 
-	(void)!read_span(&r, 2 + (size_t)max_of(dir.n, 0));
-	topic_n = read_i16(&r);
-	p = read_span(&r, 16);
-	partition = read_i32(&r);
-	flags = read_u8(&r);
-	if (r.bad || dir.n < 0 || topic_n < 0 || topic_n > dir.n)
+	if (!read_id(&r, &id))
 		return NULL;
-	memcpy(id.b, p, 16);
+	flags = read_u8(&r);
 	set.durable = flags & FLAG_DURABLE;
 	set.compact = flags & FLAG_COMPACT;
-	l = log_new(s, (struct str){ dir.p, topic_n }, id, partition, &set);
+	l = log_new(s, id.topic, id.topic_id, id.partition, &set);
 	l->damaged = flags & FLAG_DAMAGED;
 	l->closed = flags & FLAG_CLOSED;
 	l->start = read_i64(&r);

@@ -482,6 +482,7 @@ bool checkpoint_next(struct reader *r, struct bytes *entry);
 struct str checkpoint_name(struct bytes entry);
 bool checkpoint_says_gone(struct bytes entry); /* the log of that name */
 struct log *checkpoint_read_log(struct store *s, struct bytes entry);
+bool checkpoint_read_id(struct bytes entry, struct log_id *out);
 /* body NULL: only the head is read. */
 int checkpoint_load(struct disk *d, int shard, struct checkpoint_head *h,
 		    struct buf *body) must_use;

@@ -273,6 +273,43 @@ static int take_known(struct store *s, struct str dir, struct log **out)
 	return r;
 }
 
+/* Nobody took it, and it is what it was when the store was opened. */
+static bool is_unopened(const struct store *s, struct bytes entry, int64_t pos)
+{
+	struct known key = { .hash = hash_name(checkpoint_name(entry)) };
+	const struct known *end = s->known->v + s->known->n;
+	const struct known *k = bsearch(&key, s->known->v, (size_t)s->known->n,
+					sizeof(key), compare_known);
+
+	while (k && k > s->known->v && k[-1].hash == key.hash)
+		k--;
+	for (; k && k < end && k->hash == key.hash; k++)
+		if (k->pos == pos)
+			return k->crc == crc32c(0, entry.p, (size_t)entry.n);
+	return false;
+}
+
+int store_each_unopened(struct store *s,
+			void (*each)(void *ctx, const struct log_id *id),
+			void *ctx)
+{
+	struct checkpoint_head h;
+	struct buf body = { 0 };
+	struct bytes entry;
+	struct reader r;
+	struct log_id id;
+	int e = s->known->n ? checkpoint_load(s->disk, 0, &h, &body) : 0;
+
+	r = reader_of(body.p, body.n);
+	while (!e && checkpoint_next(&r, &entry))
+		if (is_unopened(s, entry, CHECKPOINT_HEAD +
+					  (entry.p - body.p)) &&
+		    checkpoint_read_id(entry, &id))
+			each(ctx, &id);
+	buf_fini(&body);
+	return e;
+}
+
 static bool was_known(const struct store *s, struct str dir)
 {
 	struct known key = { .hash = hash_name(dir) };
