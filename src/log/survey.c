@@ -302,13 +302,22 @@ struct log *survey_new_log(struct work *w)
 	if (!survey_split_name(w->dir, &topic, &partition))
 		return NULL;
 	if (w->old) {
-		id = w->old->topic_id;
 		set.durable = w->old->set.durable;
 		set.compact = w->old->set.compact;
+	}
+	/* of a log that was damaged the checkpoint may not know the topic */
+	if (w->old &&
+	    !(w->old->damaged && uuid_is_zero(w->old->topic_id))) {
+		id = w->old->topic_id;
 	} else if (w->rl) {
 		id = w->rl->topic_id;
-	} else if (survey_metadata(w, &id)) {
-		return NULL;
+	} else {
+		int e = survey_metadata(w, &id);
+
+		if (e && !w->old)
+			return NULL;
+		if (w->old && (e || uuid_is_zero(id)))
+			survey_blame(w, -1, -1, "its topic is not known");
 	}
 	if (!w->old && !w->rl && uuid_is_zero(id) && !w->place.n)
 		return NULL; /* hardly begun */
