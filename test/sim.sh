@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The simulator's share of make check: the seeds that failed once, and a few
-# more (SEEDS, 50), of which some run twice: the same seed is the same run.
+# The simulator's share of make check: the seeds that failed once (KEPT: only so
+# many, the latest), and a few more (SEEDS, 50), of which some run twice: the same seed is the same run.
 set -u
 sim=${SIM:-./raftmq-sim}
 seeds=${SEEDS:-50}
@@ -13,6 +13,7 @@ status=0
 	"$sim" -q -s 1 -n "$seeds" && "$sim" -q -s 1000 -n 5 --twice
 ) >sim.more 2>&1 &
 more=$!
+tail -n "${KEPT:-1000}" "$kept" >sim.kept
 while read -r seed option what; do
 	case $seed in '' | \#*) continue ;; esac
 	set -- "$sim" -q -s "$seed"
@@ -22,8 +23,8 @@ while read -r seed option what; do
 		cat sim.out
 		status=1
 	}
-done <"$kept"
+done <sim.kept
 wait $more || status=1
 cat sim.more
-rm -f sim.out sim.more
+rm -f sim.out sim.more sim.kept
 exit $status
