@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The simulator's share of make check: the seeds that failed once (KEPT: only so
-# many, the latest), and a few more (SEEDS, 50), of which some run twice: the same seed is the same run.
+# The simulator's share of make check: the seeds that failed once (KEPT: only
+# the latest so many), and a few more (SEEDS, 50), of which some run twice: the
+# same seed is the same run.
 set -u
 sim=${SIM:-./raftmq-sim}
 seeds=${SEEDS:-50}
