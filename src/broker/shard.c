@@ -395,8 +395,6 @@ static void drop_left(void *ctx, const struct log_id *id)
 				    .retention_messages = -1 };
 	struct log *l;
 
-	set.file_delete_delay_ms =
-		broker_number(b, SETTING_FILE_DELETE_DELAY_MS);
 	if (uuid_is_zero(id->topic_id) ||
 	    broker_shard_of(id->topic_id, id->partition, b->node->shards) !=
 		    b->thread)
@@ -407,6 +405,8 @@ static void drop_left(void *ctx, const struct log_id *id)
 		!map_find(&b->shard->deleted, id->topic_id.b,
 			  sizeof(id->topic_id.b)))
 		return;
+	set.file_delete_delay_ms =
+		broker_number(b, SETTING_FILE_DELETE_DELAY_MS);
 	if (store_log_open(b->shard->store, id, &set, &l) < 0)
 		return; /* the next start tries again */
 	trace_info("broker", "a replica that is not here any more is removed",
@@ -420,17 +420,14 @@ static void drop_left(void *ctx, const struct log_id *id)
  * of a name that another has now, a replica that went and came back. Nothing is
  * opened, begun or removed for that; what is so at the end is looked at then.
  */
-static bool is_present(struct broker *b)
+static void look_whether_present(struct broker *b)
 {
-	if (b->shard->current)
-		return true;
 	if (!is_registered(b))
-		return false;
+		return;
 	b->shard->current = true;
 	(void)!store_each_unopened(b->shard->store, drop_left, b);
 	map_fini(&b->shard->deleted);
 	each_topic(b, look_at_topic);
-	return true;
 }
 
 static void apply(struct broker *b, const struct cluster_change *c)
@@ -438,10 +435,11 @@ static void apply(struct broker *b, const struct cluster_change *c)
 	struct hosted_topic *ht;
 	const struct topic *t;
 
-	if (!is_present(b)) {
+	if (!b->shard->current) {
 		if (c->kind == CLUSTER_TOPIC_DELETED)
 			map_put(&b->shard->deleted, c->topic_id.b,
 				sizeof(c->topic_id.b), b->shard);
+		look_whether_present(b);
 		return;
 	}
 	switch (c->kind) {
@@ -484,8 +482,10 @@ void shard_applied(struct broker *b, const struct cluster_effects *e)
 
 void shard_restored(struct broker *b)
 {
-	if (!is_present(b))
+	if (!b->shard->current) {
+		look_whether_present(b);
 		return;
+	}
 	for (struct map_iter i = map_first(&b->shard->topics); i.at;
 	     map_next(&i)) {
 		struct hosted_topic *ht = i.value;

@@ -188,6 +188,18 @@ static uint64_t hash_name(struct str name)
 	return hash64(name.p, (size_t)name.n, 0);
 }
 
+/* The first of those with that hash, which follow each other, or NULL. */
+static struct known *first_known(const struct store *s, uint64_t hash)
+{
+	struct known key = { .hash = hash }, *v = s->known->v;
+	struct known *k = bsearch(&key, v, (size_t)s->known->n, sizeof(key),
+				  compare_known);
+
+	while (k && k > v && k[-1].hash == hash)
+		k--;
+	return k;
+}
+
 static int load_known(struct store *s)
 {
 	struct checkpoint_head h;
@@ -244,15 +256,11 @@ static int read_entry(struct store *s, const struct known *k, struct buf *out)
 static int take_known(struct store *s, struct str dir, struct log **out)
 {
 	uint64_t hash = hash_name(dir);
-	struct known key = { .hash = hash }, *k;
+	struct known *k = first_known(s, hash);
 	struct buf entry = { 0 };
 	int r = 0;
 
 	*out = NULL;
-	k = bsearch(&key, s->known->v, (size_t)s->known->n, sizeof(key),
-		    compare_known);
-	while (k && k > s->known->v && k[-1].hash == hash)
-		k--;
 	for (; k && k < s->known->v + s->known->n && k->hash == hash; k++) {
 		struct bytes b;
 
@@ -276,14 +284,11 @@ static int take_known(struct store *s, struct str dir, struct log **out)
 /* Nobody took it, and it is what it was when the store was opened. */
 static bool is_unopened(const struct store *s, struct bytes entry, int64_t pos)
 {
-	struct known key = { .hash = hash_name(checkpoint_name(entry)) };
+	uint64_t hash = hash_name(checkpoint_name(entry));
 	const struct known *end = s->known->v + s->known->n;
-	const struct known *k = bsearch(&key, s->known->v, (size_t)s->known->n,
-					sizeof(key), compare_known);
+	const struct known *k = first_known(s, hash);
 
-	while (k && k > s->known->v && k[-1].hash == key.hash)
-		k--;
-	for (; k && k < end && k->hash == key.hash; k++)
+	for (; k && k < end && k->hash == hash; k++)
 		if (k->pos == pos)
 			return k->crc == crc32c(0, entry.p, (size_t)entry.n);
 	return false;
@@ -312,10 +317,7 @@ int store_each_unopened(struct store *s,
 
 static bool was_known(const struct store *s, struct str dir)
 {
-	struct known key = { .hash = hash_name(dir) };
-
-	return bsearch(&key, s->known->v, (size_t)s->known->n, sizeof(key),
-		       compare_known) != NULL;
+	return first_known(s, hash_name(dir)) != NULL;
 }
 
 /* ---- opening and deleting logs ------------------------------------------- */
