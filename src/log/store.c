@@ -630,12 +630,24 @@ static void sweep(struct store *s)
 	}
 }
 
+/* Who deletes a topic to make room gets it at once. */
+static bool room_is_short(const struct store *s)
+{
+	int64_t total, usable;
+
+	return s->disk->ops->space(s->disk, &total, &usable) == 0 &&
+	       usable < total / 16;
+}
+
 static void remove_doomed(struct store *s, bool all)
 {
+	bool now = !list_empty(&s->doomed) && room_is_short(s);
+
 	list_each(i, &s->doomed, safe) {
 		struct doomed *d = list_entry(i, struct doomed, link);
+		bool due = now || d->at_ms <= s->now_ms;
 
-		if (!all && (d->at_ms > s->now_ms || !journal_has(s, d->frame)))
+		if (!all && !(due && journal_has(s, d->frame)))
 			continue;
 		list_remove(&d->link);
 		store_unlink(s, d->path, true);

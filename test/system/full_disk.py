@@ -65,7 +65,7 @@ try:
         expect(set(acked) <= set(got), "after SIGKILL acknowledged records are missing")
         for f in c.admin().delete_topics(["big"]).values():
             f.result()
-        end = time.time() + 90
+        end = time.time() + 20
         while True:
             more, failed = produce(c, "small", 50)
             if len(more) == 50:

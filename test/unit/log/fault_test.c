@@ -364,6 +364,28 @@ TEST(a_deleted_log_does_not_come_back)
 	bench_fini(&b);
 }
 
+TEST(a_deleted_log_gives_its_room_at_once_to_a_full_disk)
+{
+	int64_t used;
+
+	setup(true);
+	set.file_delete_delay_ms = 60000;
+	log_configure(l, &set);
+	bench_must_append(l, 0, MAKING(.pad = 900000));
+	bench_settle(&b);
+	used = disk_mem_used(b.mem);
+	store_log_delete(b.store, l);
+	bench_settle(&b);
+	bench_tick(&b, 1000);
+	bench_settle(&b);
+	ck_assert_int_ge(disk_mem_used(b.mem), used);
+	disk_mem_set_budget(b.mem, used + used / 20);
+	bench_tick(&b, 1000);
+	bench_settle(&b);
+	ck_assert_int_lt(disk_mem_used(b.mem), used - 900000);
+	bench_fini(&b);
+}
+
 static void shorten(const char *path, int64_t size)
 {
 	struct disk *d = disk_mem_disk(b.mem);
