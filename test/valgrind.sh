@@ -14,20 +14,22 @@ export CK_TIMEOUT_MULTIPLIER=50 UNIT_SHORT="${UNIT_SHORT:-10}"
 export srcdir="${srcdir:-$(cd "$(dirname "$0")/.." && pwd)}"
 out=${VALGRIND_OUT:-$PWD/valgrind-out}
 mkdir -p "$out"
-bad=0
-for unit in ${UNITS:-unit-*}; do
-	[ -x "$unit" ] || continue
+one() { # UNIT
 	begin=$(date +%s)
 	# what is only reachable at the end is the process's to give back
 	valgrind --quiet --error-exitcode=9 --leak-check=full \
 		--show-leak-kinds=definite,indirect --num-callers=20 \
 		--errors-for-leak-kinds=definite,indirect \
-		"./$unit" >"$out/$unit.txt" 2>&1
+		"./$1" >"$out/$1.txt" 2>&1
 	code=$?
-	printf '%-14s %s, %d s\n' "$unit" \
-		"$(sed -n 's/^100%: //p' "$out/$unit.txt")" \
+	printf '%-14s %s, %d s\n' "$1" \
+		"$(sed -n 's/^100%: //p' "$out/$1.txt")" \
 		$(($(date +%s) - begin))
-	[ $code = 0 ] || { bad=1; grep -E '^==|:[FE]:' "$out/$unit.txt" |
-		head -n 60; }
-done
-exit $bad
+	[ $code = 0 ] || grep -E '^==|:[FE]:' "$out/$1.txt" | head -n 60
+	return $code
+}
+[ "${1:-}" = --one ] && { one "$2"; exit; }
+for unit in ${UNITS:-unit-*}; do
+	[ ! -x "$unit" ] || echo "$unit"
+done | xargs -P "$(nproc)" -n 1 sh "$0" --one
+[ $? = 0 ] || exit 1

@@ -189,14 +189,16 @@ static void ask(struct log *l)
 {
 	int64_t ts, offset, end;
 	int32_t epoch;
-	int n = 0;
+	int n = 0, r;
 
 	log_epoch_end(l, log_last_epoch(l), &epoch, &end);
 	must(end <= log_end(l));
-	if (log_find_max_time(l, &ts, &offset))
-		must(offset >= 0 && offset < log_end(l));
-	if (log_find_time(l, 1000, log_end(l), &ts, &offset))
-		must(ts >= 1000 && offset < log_end(l));
+	r = log_find_max_time(l, &ts, &offset);
+	must(r <= 0 || (offset >= 0 && offset < log_end(l)));
+	must(r >= 0 || log_error(l) == r);
+	r = log_find_time(l, 1000, log_end(l), &ts, &offset);
+	must(r <= 0 || (ts >= 1000 && offset < log_end(l)));
+	must(r >= 0 || log_error(l) == r);
 	log_each_producer(l, note_producer, &n);
 }
 

@@ -5,7 +5,8 @@
 #
 # What `make fuzz` calls: builds the targets with clang, libFuzzer, ASan and
 # UBSan in a directory of its own (fuzz-build, or FUZZ_BUILD) and runs each for
-# that many seconds (60), or until RUNS inputs were tried, whichever is first;
+# that many seconds (60), or until RUNS inputs were tried, whichever is first,
+# JOBS of them at a time (one per processor);
 # TARGET is one name or several ("batch frame"). A line per target tells what
 # was tried and found. Exit status: 1 when anything was found, 77 when this
 # machine has no libFuzzer.
@@ -23,47 +24,6 @@ set -u
 export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-seconds=${1:-}
-only=${2:-}
-runs=${3:-}
-build=${FUZZ_BUILD:-fuzz-build}
-clang=${CLANG:-clang}
-: "${seconds:=60}" "${runs:=-1}"
-
-mkdir -p "$build" || exit 1
-cd "$build" || exit 1
-build=$(pwd)
-echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n);
-int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n)
-{ return n && !p; }' >have.c
-if ! $clang -fsanitize=fuzzer,address have.c -o have 2>have.txt; then
-	echo "$clang has no libFuzzer (Debian: libclang-rt-14-dev)"
-	exit 77
-fi
-
-targets=$(cd "$here" && grep -l 'void fuzz_one(const uint8_t \*p, size_t n)$' \
-	*.c | sed 's/\.c$//')
-: "${only:=$targets}"
-programs=
-for t in $only; do
-	[ -f "$here/$t.c" ] || { echo "no target $t"; exit 1; }
-	programs="$programs fuzz-$t"
-done
-[ -f Makefile ] || "$top/configure" CC="$clang" CFLAGS="-O1 -g" \
-	--enable-fuzz --enable-sanitize=address,undefined \
-	>configure.txt 2>&1 || {
-	tail -n 20 configure.txt
-	exit 1
-}
-# shellcheck disable=SC2086
-{ make fuzz-sources && make -j"${JOBS:-2}" $programs; } >make.txt 2>&1 || {
-	tail -n 40 make.txt
-	exit 1
-}
-
-# Names that no mutation would guess.
-awk -F'"' '/^CONFIG\(/ { printf "\"%s\"\n", $2 }' \
-	"$top/include/raftmq/tbl/config.def" | grep -v '""' >settings.dict
 
 # The longest input worth trying: files are longer than frames.
 longest() {
@@ -78,7 +38,6 @@ number() { # NAME FILE: a figure of -print_final_stats=1
 	sed -n "s/^stat::$1: *//p" "$2" | tail -n 1
 }
 
-status=0
 one() { # TARGET
 	mkdir -p "found/$1" "broke/$1" "$here/corpus/$1"
 	set -- "$1" "$(find "found/$1" -type f | wc -l)"
@@ -101,7 +60,6 @@ one() { # TARGET
 	else
 		bad=$(sed -n 's/.*Test unit written to //p' "$1.txt" | tail -n 1)
 		: "${bad:=exit status $code}"
-		status=1
 	fi
 	printf '%-13s %10s inputs %7s/s %4ss  cov %5s  new %5s  found %s\n' \
 		"$1" "${tried:-?}" "$(number average_exec_per_sec "$1.txt")" \
@@ -111,16 +69,71 @@ one() { # TARGET
 	[ $code = 0 ] || grep -a -E -m 3 -B 2 \
 		'must be true|SUMMARY|bytes of memory|msg=|Assertion' "$1.txt" |
 		sed 's/^/    | /'
+	return $code
 }
 merge() { # TARGET: the fewest files that reach the same code
 	mkdir -p "merged/$1" "found/$1"
 	"./fuzz-$1" -merge=1 -max_len="$(longest "$1")" "merged/$1" \
-		"$here/corpus/$1" "found/$1" >"$1-merge.txt" 2>&1 || status=1
+		"$here/corpus/$1" "found/$1" >"$1-merge.txt" 2>&1
+	code=$?
 	printf '%-13s %5s files of %5s are enough\n' "$1" \
 		"$(find "merged/$1" -type f | wc -l)" \
 		"$(find "found/$1" "$here/corpus/$1" -type f | wc -l)"
+	return $code
 }
+case ${1:-} in
+--one | --merge) # in the build directory, with $seconds and $runs
+	"${1#--}" "$2"
+	exit
+	;;
+esac
+seconds=${1:-}
+only=${2:-}
+runs=${3:-}
+build=${FUZZ_BUILD:-fuzz-build}
+clang=${CLANG:-clang}
+jobs=${JOBS:-$(nproc)}
+: "${seconds:=60}" "${runs:=-1}"
+export seconds runs
+
+mkdir -p "$build" || exit 1
+cd "$build" || exit 1
+build=$(pwd)
+echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n);
+int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n)
+{ return n && !p; }' >have.c
+if ! $clang -fsanitize=fuzzer,address have.c -o have 2>have.txt; then
+	echo "$clang has no libFuzzer (Debian: libclang-rt-14-dev)"
+	exit 77
+fi
+
+targets=$(cd "$here" && grep -l '^void fuzz_one(' \
+	*.c | sed 's/\.c$//')
+: "${only:=$targets}"
+programs=
 for t in $only; do
-	if [ "${FUZZ_MERGE:-}" ]; then merge "$t"; else one "$t"; fi
+	[ -f "$here/$t.c" ] || { echo "no target $t"; exit 1; }
+	programs="$programs fuzz-$t"
 done
-exit $status
+[ -f Makefile ] || "$top/configure" CC="$clang" CFLAGS="-O1 -g" \
+	--enable-fuzz --enable-sanitize=address,undefined \
+	>configure.txt 2>&1 || {
+	tail -n 20 configure.txt
+	exit 1
+}
+# shellcheck disable=SC2086
+{ make fuzz-sources && make -j"$jobs" $programs; } >make.txt 2>&1 || {
+	tail -n 40 make.txt
+	exit 1
+}
+
+# Names that no mutation would guess.
+awk -F'"' '/^CONFIG\(/ { printf "\"%s\"\n", $2 }' \
+	"$top/include/raftmq/tbl/config.def" | grep -v '""' >settings.dict
+
+do=--one
+[ "${FUZZ_MERGE:-}" ] && do=--merge
+# shellcheck disable=SC2086
+printf '%s\n' $only |
+	xargs -P "$jobs" -n 1 sh "$here/run.sh" $do
+[ $? = 0 ] || exit 1
