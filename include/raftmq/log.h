@@ -125,8 +125,8 @@ int store_each_unopened(struct store *s,
 			void (*each)(void *ctx, const struct log_id *id),
 			void *ctx);
 /* The directory is renamed now (NAME.ID-delete) and unlinked by a job after
- * file_delete_delay_ms, or at once when less than a sixteenth of the file system
- * is free; slices in use stay readable. */
+ * file_delete_delay_ms, or at once when less than a sixteenth of its file
+ * system is free; slices in use stay readable. */
 void store_log_delete(struct store *s, struct log *l);
 /*
  * For a log that is offline, once others have all that it had: the directory
