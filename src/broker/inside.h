@@ -128,6 +128,7 @@ struct spread {
 	void (*run)(struct broker *b, struct errand *e);
 	void (*done)(struct broker *b, struct spread *s);
 	void *ctx; /* read by run, not written */
+	int64_t applied; /* what home had of the cluster's commands */
 	int out;
 	int errands_n;
 	struct errand errands[]; /* by thread */
@@ -138,6 +139,8 @@ struct spread *spread_new(struct broker *b, struct request *rq,
 void spread_add(struct spread *s, int thread, void *item);
 void spread_go(struct spread *s);
 void errand_home(struct broker *b, struct errand *e);
+/* A shard has applied more, or applies no more: those that came too early. */
+void spread_caught_up(struct broker *b);
 
 /* ---- handlers, one per row of api.def (handle/) -------------------------- */
 

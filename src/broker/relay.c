@@ -49,6 +49,7 @@ static void deliver_command(struct broker *b, struct letter *l)
 	assert(b->copy);
 	cluster_apply(b->copy, m->index, (struct bytes){ m->bytes, m->n }, &e);
 	shard_applied(b, &e);
+	spread_caught_up(b);
 	arena_reset(&b->scratch);
 	mem_free(m);
 }
@@ -69,6 +70,7 @@ static void deliver_snapshot(struct broker *b, struct letter *l)
 		fatal("a snapshot of the cluster from thread 0 is damaged");
 	b->cluster = b->copy;
 	shard_restored(b);
+	spread_caught_up(b);
 	cluster_free(before);
 	mem_free(m);
 }

@@ -636,6 +636,7 @@ int shard_open(struct broker *b, const struct broker_config *c)
 	list_init(&s->due_feeds);
 	list_init(&s->feeds);
 	list_init(&s->isr_retry);
+	list_init(&s->early);
 	list_init(&s->stalled);
 	list_init(&s->session_lru);
 	b->copy = cluster_new();
@@ -671,6 +672,7 @@ static void free_all(struct broker *b)
 	map_fini(&s->deleted);
 	fetcher_free_all(b);
 	empty(&s->due_feeds);
+	empty(&s->early);
 	empty(&s->stalled);
 	wheel_disarm(&s->store_timer);
 	wheel_disarm(&s->isr_timer);
@@ -706,6 +708,7 @@ void shard_stop(struct broker *b)
 	struct request *rq;
 
 	store_stop(s->store);
+	spread_caught_up(b);
 	produce_resume_all(b);
 	for (struct map_iter i = map_first(&s->topics); i.at; map_next(&i)) {
 		struct hosted_topic *t = i.value;

@@ -71,6 +71,7 @@ struct shard {
 	struct list feeds;       /* struct feed of sessions */
 	struct list isr_retry;
 	struct list ill;
+	struct list early;       /* struct errand: what it needs is to come */
 	struct list stalled;     /* struct errand of Produce: disk is behind */
 	struct map fetchers;     /* leader -> struct fetcher * */
 	struct map sessions;     /* id -> struct fetch_session * */

@@ -6,6 +6,8 @@
  * 1. The request stays with its thread, which touches neither the items nor
  *    the errands that are out, and does not free it before all are home.
  * 2. Errands to one shard arrive in the order they were sent in.
+ * 3. A shard runs an errand once it has applied what the request's thread had:
+ *    who hears of a topic on one connection finds it on every shard.
  */
 #include "shard.h"
 
@@ -99,18 +101,40 @@ void errand_home(struct broker *b, struct errand *e)
 	b->out.tell(b->out.ctx, s->home->thread, &e->letter);
 }
 
+static bool is_early(const struct broker *b, const struct errand *e)
+{
+	return b->shard && !b->stopping &&
+	       b->cluster->applied < e->spread->applied;
+}
+
 static void deliver_out(struct broker *b, struct letter *l)
 {
 	struct errand *e = list_entry(l, struct errand, letter);
 
 	e->at = b;
-	e->spread->run(b, e);
+	if (is_early(b, e))
+		list_push(&b->shard->early, &e->link);
+	else
+		e->spread->run(b, e);
+}
+
+void spread_caught_up(struct broker *b)
+{
+	list_each(l, &b->shard->early, safe) {
+		struct errand *e = list_entry(l, struct errand, link);
+
+		if (is_early(b, e))
+			continue;
+		list_remove(&e->link);
+		e->spread->run(b, e);
+	}
 }
 
 void spread_go(struct spread *s)
 {
 	struct broker *b = s->home;
 
+	s->applied = b->cluster->applied;
 	s->out = 1; /* ourselves, so that done comes after the last is sent */
 	for (int i = 0; i < s->errands_n; i++) {
 		struct errand *e = &s->errands[i];

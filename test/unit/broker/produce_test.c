@@ -309,6 +309,30 @@ TEST_TIMES(partitions_of_several_shards_are_answered_together, 3)
 	rig_fini(&r);
 }
 
+TEST(a_shard_that_has_not_heard_of_a_topic_yet_lets_its_batches_wait)
+{
+	struct rig_thread *behind;
+	struct rig_call *c;
+	struct list *news;
+
+	rig_init(&r, 1, 2, NULL);
+	rig_settle(&r);
+	rig_topic_begin(&r, "t", "1|1|1|1|1|1|1|1|1", NULL);
+	behind = &r.nodes[0].threads[2]; /* the connection is with 1 */
+	news = list_pop(&behind->box);
+	ck_assert(news && list_empty(&behind->box));
+	rig_turn(&r);
+	c = produce_many(9, 12);
+	rig_turn(&r);
+	ck_assert(!c->done);
+	list_push(&behind->box, news);
+	rig_settle(&r);
+	ck_assert(c->done);
+	for (int i = 0; i < 9; i++)
+		ck_assert_int_eq(count_in(1, "t", i), 1);
+	rig_fini(&r);
+}
+
 /* KAFKA-18659: advertised for what old clients conclude, and not served. */
 TEST(produce_before_version_3_closes_the_connection)
 {

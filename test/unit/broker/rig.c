@@ -375,8 +375,8 @@ static void parse_setting(struct rig *r, const char *text, struct str *name,
 	*value = str_of(is + 1);
 }
 
-const struct topic *rig_topic(struct rig *r, const char *name,
-			      const char *replicas, const char *set)
+const struct topic *rig_topic_begin(struct rig *r, const char *name,
+				    const char *replicas, const char *set)
 {
 	struct create_topics_command_assignment a[64];
 	struct create_topics_command_setting s;
@@ -399,8 +399,16 @@ const struct topic *rig_topic(struct rig *r, const char *name,
 	rig_command(r, &create_topics_command_type, &c);
 	out = r->fx.result;
 	ck_assert_int_eq(out->topics[0].error_code, 0);
-	rig_settle(r);
 	return cluster_topic(r->c, str_of(name));
+}
+
+const struct topic *rig_topic(struct rig *r, const char *name,
+			      const char *replicas, const char *set)
+{
+	const struct topic *t = rig_topic_begin(r, name, replicas, set);
+
+	rig_settle(r);
+	return t;
 }
 
 void rig_delete_topic(struct rig *r, const char *name)

@@ -71,6 +71,9 @@ void rig_command(struct rig *r, const struct wire_type *type, const void *c);
 /* "1,2|2,1": the replicas of each partition; set: "name=value" or NULL. */
 const struct topic *rig_topic(struct rig *r, const char *name,
 			      const char *replicas, const char *set);
+/* The same, and nobody has read the letter yet. */
+const struct topic *rig_topic_begin(struct rig *r, const char *name,
+				    const char *replicas, const char *set);
 void rig_delete_topic(struct rig *r, const char *name);
 /* Its process, as info.incarnation says, registers anew. */
 void rig_register(struct rig *r, int32_t node);
