@@ -29,7 +29,7 @@ static void pile_shrink(struct mail_pile *p)
 	if (p->cap <= 4096)
 		return;
 	mem_free(p->v);
-	*p = (struct mail_pile){ 0 };
+	*p = (struct mail_pile){ .bell = p->bell };
 }
 
 static void take_all(uv_poll_t *bell, int status, int events)
@@ -117,21 +117,24 @@ void mailbox_post(struct mailbox *m, deliver_fn *deliver, void *body)
 		ring(m);
 }
 
-void mailbox_post_all(struct mailbox *m, struct mail_pile *p)
+void mailbox_put(struct mailbox *m, struct mail_pile *p)
 {
-	bool was_empty;
-
 	if (p->n == 0)
 		return;
 	pthread_mutex_lock(&m->lock);
-	was_empty = m->in.n == 0;
+	p->bell = m->in.n == 0;
 	for (size_t i = 0; i < p->n; i++)
 		mail_pile_push(&m->in, p->v[i].deliver, p->v[i].body);
 	pthread_mutex_unlock(&m->lock);
 	p->n = 0;
 	pile_shrink(p);
-	if (was_empty)
+}
+
+void mailbox_ring(struct mailbox *m, struct mail_pile *p)
+{
+	if (p->bell)
 		ring(m);
+	p->bell = false;
 }
 
 /* ---- lanes --------------------------------------------------------------- */

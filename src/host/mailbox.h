@@ -32,6 +32,7 @@ struct mail {
 struct mail_pile { /* owned */
 	struct mail *v;
 	size_t n, cap;
+	bool bell; /* owed to the mailbox it was put into */
 };
 struct mailbox {
 	pthread_mutex_t lock;
@@ -49,9 +50,11 @@ int mailbox_open(struct mailbox *m, uv_loop_t *loop, void *owner) must_use;
 void mailbox_close(struct mailbox *m); /* owner; the loop must still run */
 void mailbox_free(struct mailbox *m);  /* after the threads have ended */
 void mailbox_post(struct mailbox *m, deliver_fn *deliver, void *body);
-/* What a thread gathered for another in one turn: one lock, one bell. */
+/* What a thread gathered for another in one turn: one lock, one bell. It is
+ * rung when all others have theirs: who wakes first is not ahead of them. */
 void mail_pile_push(struct mail_pile *p, deliver_fn *deliver, void *body);
-void mailbox_post_all(struct mailbox *m, struct mail_pile *p);
+void mailbox_put(struct mailbox *m, struct mail_pile *p);
+void mailbox_ring(struct mailbox *m, struct mail_pile *p); /* if it has to be */
 
 struct lane;
 struct lanes {

@@ -159,8 +159,12 @@ static void wire_up(struct thread *t)
 
 void thread_send_mail(struct thread *t)
 {
+	struct thread *to = t->node->threads;
+
 	for (int i = 0; i < t->node->threads_n; i++)
-		mailbox_post_all(&t->node->threads[i].box, &t->mail[i]);
+		mailbox_put(&to[i].box, &t->mail[i]);
+	for (int i = 0; i < t->node->threads_n; i++)
+		mailbox_ring(&to[i].box, &t->mail[i]);
 }
 
 /* ---- a turn -------------------------------------------------------------- */

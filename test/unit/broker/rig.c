@@ -402,15 +402,6 @@ const struct topic *rig_topic_begin(struct rig *r, const char *name,
 	return cluster_topic(r->c, str_of(name));
 }
 
-const struct topic *rig_topic(struct rig *r, const char *name,
-			      const char *replicas, const char *set)
-{
-	const struct topic *t = rig_topic_begin(r, name, replicas, set);
-
-	rig_settle(r);
-	return t;
-}
-
 void rig_delete_topic(struct rig *r, const char *name)
 {
 	struct delete_topics_command_topic t = { .name = str_of(name) };

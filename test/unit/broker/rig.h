@@ -68,10 +68,8 @@ void rig_init(struct rig *r, int nodes, int shards, const char *set);
 void rig_fini(struct rig *r);
 /* Applies a command and tells everybody. */
 void rig_command(struct rig *r, const struct wire_type *type, const void *c);
-/* "1,2|2,1": the replicas of each partition; set: "name=value" or NULL. */
-const struct topic *rig_topic(struct rig *r, const char *name,
-			      const char *replicas, const char *set);
-/* The same, and nobody has read the letter yet. */
+/* "1,2|2,1": the replicas of each partition; set: "name=value" or NULL. Nobody
+ * has read the letter yet. */
 const struct topic *rig_topic_begin(struct rig *r, const char *name,
 				    const char *replicas, const char *set);
 void rig_delete_topic(struct rig *r, const char *name);
@@ -83,6 +81,15 @@ void rig_lease(struct rig *r, int32_t node, int64_t until_ms);
 
 /* Until nothing moves any more without time. */
 void rig_settle(struct rig *r);
+static inline const struct topic *rig_topic(struct rig *r, const char *name,
+					    const char *replicas,
+					    const char *set)
+{
+	const struct topic *t = rig_topic_begin(r, name, replicas, set);
+
+	rig_settle(r);
+	return t;
+}
 /* Time passes, a millisecond at a time, and everything in it happens. */
 void rig_pass(struct rig *r, int64_t ms);
 /* Letters and turns only: jobs and asks stay where they are. */
