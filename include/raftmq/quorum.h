@@ -177,9 +177,10 @@ struct quorum_change {
 /*
  * Leader only, one at a time. done(error) once: 0 applied here; -EPERM not
  * leader; -EBUSY another change is under way or the term is young: try again;
- * -EAGAIN the stand-by lags: try again; -EEXIST; -ENOENT; -EINVAL would leave
- * fewer than three voters, or would remove the leader; -ECANCELED leadership
- * was lost, outcome unknown.
+ * -EAGAIN the stand-by lags, or too few of the voters that would be left answer
+ * and vote: try again; -EEXIST; -ENOENT; -EINVAL would leave fewer than three
+ * voters, or would remove the leader; -ECANCELED leadership was lost, outcome
+ * unknown.
  * A removed node is not told: stop it.
  */
 void quorum_change(struct quorum *q, const struct quorum_change *c);

@@ -78,6 +78,8 @@ struct heard {
 	int32_t node;
 	int64_t at_ms;
 	int lacking; /* rejections in a row below what it acknowledged */
+	int64_t told; /* the highest commit index that it was sent */
+	bool votes;   /* it has said that it is no newcomer */
 };
 
 struct quorum {
@@ -188,6 +190,7 @@ int64_t step_patience_end(const struct quorum *q); /* INT64_MAX: none */
 uint64_t step_term_at(const struct quorum *q, int64_t index); /* 0 unknown */
 void step_save_vote(struct quorum *q);
 void step_send(struct quorum *q, struct message *m, int32_t to, bool bulk);
+void step_announce(struct quorum *q); /* what is committed, at a turn's end */
 
 /* apply.c */
 void apply_committed(struct quorum *q);
@@ -220,7 +223,9 @@ void stream_install(struct quorum *q);         /* the incoming one */
 void member_applied(struct quorum *q, int64_t index);
 void member_lost(struct quorum *q);
 void member_heard(struct quorum *q, int32_t node);
+struct heard *member_find(const struct quorum *q, int32_t node); /* or NULL */
 void member_lacks(struct quorum *q, int32_t node, bool lacks);
+void member_votes(struct quorum *q, int32_t node, bool votes);
 
 /* newcomer.c */
 bool newcomer_may_vote(const struct quorum *q, const struct message *m);

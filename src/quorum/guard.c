@@ -203,6 +203,31 @@ raft_id guard_transfer_target(struct raft *r, raft_id to)
 }
 
 /*
+ * T15. A stand-by refuses its vote. It may have been promoted and not have
+ * heard of it, and then it is needed: servers vote whatever their own
+ * configuration says (Raft dissertation, 4.1). Nor does it ever time out, so it
+ * goes on knowing a leader that is gone, and refuses for that.
+ */
+struct raft_server *guard_may_vote(struct raft *r, const struct raft_event *e,
+				   bool silent)
+{
+	if (e->type != RAFT_RECEIVE ||
+	    e->receive.message->type != RAFT_REQUEST_VOTE)
+		return NULL;
+	for (unsigned i = 0; i < r->configuration.n; i++) {
+		struct raft_server *s = &r->configuration.servers[i];
+
+		if (s->id == r->id && s->role == RAFT_STANDBY) {
+			s->role = RAFT_VOTER;
+			if (silent && r->state == RAFT_FOLLOWER)
+				r->follower_state.current_leader.id = 0;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/*
  * T6. RAFT_CATCH_UP of a server that has everything waits for news of it and
  * is aborted after five seconds. The leader's own numbers say the same.
  */

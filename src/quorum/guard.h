@@ -23,6 +23,7 @@
  *   T12 guard_free_install
  *   T13 guard_read_configuration
  *   T14 guard_is_sound, guard_contradicts, guard_contradicts_snapshot
+ *   T15 guard_may_vote
  */
 #ifndef QUORUM_GUARD_H
 #define QUORUM_GUARD_H
@@ -74,6 +75,13 @@ struct guard_change {
 };
 /* T3, T4: 0, or why a configuration change must wait or must not be. */
 int guard_change_fault(const struct raft *r, const struct guard_change *c);
+/*
+ * T15: around the step on a RequestVote: a stand-by becomes a voter for it. To
+ * be turned back: what this returns, if it is not NULL, into a stand-by.
+ * silent: nothing was heard from a leader for an election timeout.
+ */
+struct raft_server *guard_may_vote(struct raft *r, const struct raft_event *e,
+				   bool silent);
 /* T5: a voter that has everything: `to`, or any when it is 0; else 0. */
 raft_id guard_transfer_target(struct raft *r, raft_id to);
 /* T6: near enough to become a voter without delaying commits. */

@@ -28,6 +28,34 @@ static int voters(const struct quorum *q)
 	return n;
 }
 
+static bool answers(const struct quorum *q, raft_id id)
+{
+	const struct heard *h = member_find(q, node_of(id));
+
+	return h && h->votes && q->now_ms - h->at_ms < q->election_timeout_ms;
+}
+
+/* By a majority of the voters after it, newcomers apart: where all stop before
+ * it is committed, nobody could be elected any more without them. */
+static bool is_carried(const struct quorum *q, const struct quorum_change *x)
+{
+	const struct raft_configuration *c = &q->raft.configuration;
+	int n = 0, with = 0;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct raft_server *s = &c->servers[i];
+		bool it = s->id == raft_id_of(x->id);
+
+		if ((it && x->kind == QUORUM_REMOVE) ||
+		    (s->role != RAFT_VOTER &&
+		     !(it && x->kind == QUORUM_PROMOTE)))
+			continue;
+		n++;
+		with += s->id == q->raft.id || answers(q, s->id);
+	}
+	return with > n / 2;
+}
+
 /* 0, or why this change cannot be made at all, or not now. */
 static int fault(struct quorum *q, const struct quorum_change *x)
 {
@@ -61,7 +89,7 @@ static int fault(struct quorum *q, const struct quorum_change *x)
 	if (x->kind == QUORUM_PROMOTE &&
 	    !guard_is_up_to_date(&q->raft, raft_id_of(x->id), PROMOTE_SLACK))
 		return -EAGAIN;
-	return 0;
+	return x->kind == QUORUM_ADD || is_carried(q, x) ? 0 : -EAGAIN;
 }
 
 /* The configuration after the change; the order of servers is kept. */
@@ -153,7 +181,7 @@ void member_lost(struct quorum *q)
 
 /* ---- when was it heard --------------------------------------------------- */
 
-static struct heard *heard(const struct quorum *q, int32_t node)
+struct heard *member_find(const struct quorum *q, int32_t node)
 {
 	for (int i = 0; i < q->heard_n; i++)
 		if (q->heard[i].node == node)
@@ -163,7 +191,7 @@ static struct heard *heard(const struct quorum *q, int32_t node)
 
 void member_heard(struct quorum *q, int32_t node)
 {
-	struct heard *h = heard(q, node);
+	struct heard *h = member_find(q, node);
 
 	if (!h && q->heard_n < QUORUM_MEMBERS_MAX) {
 		h = &q->heard[q->heard_n++];
@@ -173,9 +201,17 @@ void member_heard(struct quorum *q, int32_t node)
 		h->at_ms = q->now_ms;
 }
 
+void member_votes(struct quorum *q, int32_t node, bool votes)
+{
+	struct heard *h = member_find(q, node);
+
+	if (h)
+		h->votes = votes;
+}
+
 void member_lacks(struct quorum *q, int32_t node, bool lacks)
 {
-	struct heard *h = heard(q, node);
+	struct heard *h = member_find(q, node);
 
 	if (!h)
 		return;
@@ -197,7 +233,7 @@ struct quorum_member quorum_member_at(const struct quorum *q, int i)
 				   .voter = s->role == RAFT_VOTER,
 				   .match_index = -1,
 				   .last_heard_ms = -1 };
-	const struct heard *h = heard(q, m.id);
+	const struct heard *h = member_find(q, m.id);
 	raft_index match;
 
 	assert(i >= 0 && i < quorum_members_n(q));

@@ -107,6 +107,7 @@ void message_encode(struct buf *out, const struct message *m,
 		break;
 	case MESSAGE_APPEND_RESULT:
 		put_append_result(out, &m->raft.append_entries_result);
+		buf_put_u8(out, m->newcomer);
 		break;
 	case MESSAGE_TIMEOUT_NOW:
 		put_u64(out, m->raft.timeout_now.term);
@@ -265,6 +266,7 @@ static void read_body(struct reader *r, struct message *m, struct arena *a)
 		break;
 	case MESSAGE_APPEND_RESULT:
 		read_append_result(r, &m->raft);
+		m->newcomer = read_flag(r);
 		break;
 	case MESSAGE_TIMEOUT_NOW:
 		read_timeout_now(r, &m->raft);

@@ -51,7 +51,8 @@ struct message {
 	enum message_type type;
 	uint64_t group; /* which quorum; 0 = does not know yet */
 	int32_t from, to;
-	bool newcomer; /* of a MESSAGE_VOTE: who asks is one (newcomer.c) */
+	/* who asks for a vote is one, who answers an append (newcomer.c) */
+	bool newcomer;
 	union {
 		/* the first five; server_id and entries are filled in */
 		struct raft_message raft;

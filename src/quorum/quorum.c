@@ -225,6 +225,8 @@ void quorum_turn_end(struct quorum *q)
 		if (q->role == QUORUM_LEADER && q->barrier_wanted)
 			submit_barrier(q);
 		read_begin(q);
+		if (q->role == QUORUM_LEADER)
+			step_announce(q);
 	}
 	write_flush(q);
 }
@@ -380,6 +382,8 @@ static void dispatch(struct quorum *q, struct message *m)
 			step_receive(q, &m->raft);
 		break;
 	default:
+		if (m->type == MESSAGE_APPEND_RESULT)
+			member_votes(q, m->from, !m->newcomer);
 		step_receive(q, &m->raft);
 		if (m->type == MESSAGE_APPEND_RESULT &&
 		    q->role == QUORUM_LEADER) {

@@ -69,6 +69,18 @@ static unsigned fitting(const struct quorum *q, int64_t first, unsigned n)
 	return i;
 }
 
+/* What does not follow what it has may be refused, and nothing is learnt. */
+static void note_told(struct quorum *q, const struct raft_message *m)
+{
+	struct heard *h = member_find(q, node_of(m->server_id));
+	raft_index match;
+
+	if (!h || raft_match_index(&q->raft, m->server_id, &match))
+		return;
+	match = min_of(match, m->append_entries.leader_commit);
+	h->told = max_of(h->told, (int64_t)match);
+}
+
 static void send_append(struct quorum *q, const struct raft_message *m)
 {
 	struct message out = { .type = MESSAGE_APPEND, .raft = *m };
@@ -86,6 +98,34 @@ static void send_append(struct quorum *q, const struct raft_message *m)
 		ae->prev_log_term =
 			step_term_at(q, (int64_t)ae->prev_log_index);
 	} while (left);
+	note_told(q, m);
+}
+
+/*
+ * The core tells of a commit with the next entry or heartbeat. Nobody is to
+ * wait for that: a client may be at another node with what it heard from this
+ * one. Only those are told whose log is known to agree up to there.
+ */
+void step_announce(struct quorum *q)
+{
+	int64_t commit = quorum_commit_index(q);
+	struct raft_message m = { .type = RAFT_APPEND_ENTRIES };
+
+	m.append_entries = (struct raft_append_entries){
+		.term = q->term,
+		.prev_log_index = (raft_index)commit,
+		.prev_log_term = step_term_at(q, commit),
+		.leader_commit = (raft_index)commit,
+	};
+	for (int i = 0; i < q->heard_n; i++) {
+		raft_index match;
+
+		m.server_id = raft_id_of(q->heard[i].node);
+		if (q->heard[i].told < commit &&
+		    raft_match_index(&q->raft, m.server_id, &match) == 0 &&
+		    (int64_t)match >= commit)
+			send_append(q, &m);
+	}
 }
 
 static void send_one(struct quorum *q, const struct raft_message *m)
@@ -101,6 +141,7 @@ static void send_one(struct quorum *q, const struct raft_message *m)
 		return;
 	case RAFT_APPEND_ENTRIES_RESULT:
 		out.type = MESSAGE_APPEND_RESULT;
+		out.newcomer = q->vote.now.newcomer != NEWCOMER_NO;
 		break;
 	case RAFT_REQUEST_VOTE:
 		out.type = MESSAGE_VOTE;
@@ -253,6 +294,8 @@ static int step(struct quorum *q, struct raft_event *e)
 	struct raft_update u = { 0 };
 	struct raft_install_snapshot is = { 0 };
 	bool was_installing = q->installing;
+	struct raft_server *standby = guard_may_vote(
+		&q->raft, e, q->now_ms - q->heard_ms >= q->election_timeout_ms);
 	bool is_install = e->type == RAFT_RECEIVE &&
 			  e->receive.message->type == RAFT_INSTALL_SNAPSHOT;
 	int rc;
@@ -265,6 +308,8 @@ static int step(struct quorum *q, struct raft_event *e)
 	q->stepping = true;
 	rc = raft_step(&q->raft, e, &u);
 	q->stepping = false;
+	if (standby)
+		standby->role = RAFT_STANDBY;
 	if (rc && (e->type == RAFT_SUBMIT || e->type == RAFT_TRANSFER))
 		return rc;
 	if (rc)

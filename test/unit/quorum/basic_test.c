@@ -39,3 +39,30 @@ TEST(quorum_of_three_elects_and_agrees)
 	sim_compare_logs(s);
 	sim_free(s);
 }
+
+static bool all_have_applied(struct sim *s, void *index)
+{
+	for (int i = 0; i < 3; i++)
+		if (quorum_applied_index(sim_node(s, i)) < *(int64_t *)index)
+			return false;
+	return true;
+}
+
+TEST(what_is_agreed_is_known_everywhere_before_the_next_heartbeat)
+{
+	struct sim_config c = { .seed = 8, .founders = 3,
+				.heartbeat_ms = 200 };
+	struct sim *s = sim_new(&c);
+	int64_t index;
+
+	for (int i = 0; i < 3; i++)
+		sim_start(s, i);
+	ck_assert(sim_run_until(s, 10000, sim_settled, NULL));
+	for (int i = 0; i < 20; i++) {
+		index = quorum_last_index(sim_node(s, sim_leader(s))) + 1;
+		sim_propose(s, sim_leader(s), 0);
+		ck_assert(sim_run_until(s, 100, all_have_applied, &index));
+		sim_run(s, 30);
+	}
+	sim_free(s);
+}

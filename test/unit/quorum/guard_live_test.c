@@ -5,7 +5,7 @@
  * ("guard_..."). When a core test fails with a newer library, its guard may
  * have become unnecessary: that is news, not an accident.
  *
- * Here: liveness, storms and leaks, T2 to T12.
+ * Here: liveness, storms and leaks, T2 to T12, T15.
  */
 #include <stdlib.h>
 
@@ -385,4 +385,66 @@ TEST(guard_frees_a_snapshot_that_the_core_ignores)
 	guard_free_install(&is, true, &s.u);
 	ck_assert_int_eq(blocks, before);
 	raft_heap_set_default();
+}
+
+/* ---- T15 ----------------------------------------------------------------- */
+
+/* Server 1 is a stand-by that follows server 3. */
+static void stand_by(struct raw *s)
+{
+	struct raft_entry first = { .type = RAFT_CHANGE, .term = 1 };
+	struct raft_configuration c;
+	struct raft_message m;
+
+	raw_allow_leaks();
+	raft_configuration_init(&c);
+	ck_assert_int_eq(raft_configuration_add(&c, 1, "1", RAFT_STANDBY), 0);
+	ck_assert_int_eq(raft_configuration_add(&c, 2, "2", RAFT_VOTER), 0);
+	ck_assert_int_eq(raft_configuration_add(&c, 3, "3", RAFT_VOTER), 0);
+	first.buf = raw_encoded(&c);
+	raft_configuration_close(&c);
+	raw_start(s, first, 7, 5);
+	m = raw_append(3, 7, 5, 7);
+	ck_assert_int_eq(raw_receive(s, &m), 0);
+	s->now += 10000; /* of silence */
+}
+
+static bool gives_its_vote(struct raw *s, bool guarded)
+{
+	struct raft_message m = { .type = RAFT_REQUEST_VOTE, .server_id = 2,
+				  .server_address = "2" };
+	struct raft_event e = { .type = RAFT_RECEIVE };
+	struct raft_server *me = NULL;
+	const struct raft_message *sent;
+
+	m.request_vote.version = 2;
+	m.request_vote.term = 9;
+	m.request_vote.candidate_id = 2;
+	m.request_vote.last_log_index = 9;
+	m.request_vote.last_log_term = 7;
+	e.receive.message = &m;
+	if (guarded)
+		me = guard_may_vote(&s->r, &e, true);
+	ck_assert_int_eq(raw_step(s, &e), 0);
+	if (me)
+		me->role = RAFT_STANDBY;
+	sent = raw_sent(s, RAFT_REQUEST_VOTE_RESULT);
+	return sent && sent->request_vote_result.vote_granted;
+}
+
+TEST(core_stand_by_never_votes)
+{
+	struct raw s;
+
+	stand_by(&s);
+	ck_assert(!gives_its_vote(&s, false));
+}
+
+TEST(guard_stand_by_votes_when_its_leader_is_gone)
+{
+	struct raw s;
+
+	stand_by(&s);
+	ck_assert(gives_its_vote(&s, true));
+	ck_assert_int_eq(s.r.configuration.servers[0].role, RAFT_STANDBY);
 }

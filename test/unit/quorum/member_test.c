@@ -121,6 +121,37 @@ TEST(change_of_members_whose_leader_dies_is_not_confirmed)
 	sim_free(s);
 }
 
+/* Else nobody could be elected after all had stopped: newcomers do not vote. */
+TEST(change_that_newcomers_would_have_to_carry_is_refused)
+{
+	struct sim_config c = { .seed = 7, .founders = 5 };
+	struct sim *s = sim_new(&c);
+	int leader, out = -1;
+
+	for (int i = 0; i < 5; i++)
+		sim_start(s, i);
+	ck_assert(sim_run_until(s, 10000, sim_has_leader, NULL));
+	leader = sim_leader(s);
+	for (int i = 0, cut = 0; i < 5; i++) {
+		if (i == leader)
+			continue;
+		if (cut++ < 2)
+			for (int k = 0; k < 5; k++)
+				sim_cut(s, i, k, k != i);
+		else
+			out = i;
+	}
+	sim_propose(s, leader, 0);
+	sim_run(s, 400); /* two of them have never heard of a commit */
+	ck_assert_int_eq(sim_leader(s), leader);
+	ck_assert_int_eq(change(s, QUORUM_REMOVE, out), -EAGAIN);
+	sim_heal(s);
+	ck_assert(sim_run_until(s, 5000, sim_settled, NULL));
+	sim_run(s, 200);
+	ck_assert_int_eq(change(s, QUORUM_REMOVE, out), 0);
+	sim_free(s);
+}
+
 /* ---- late comers --------------------------------------------------------- */
 
 static struct sim *with_big_state(int joiners, int n, int32_t bytes)
