@@ -284,6 +284,21 @@ static int write_lz4(struct bytes in, struct buf *out)
 
 #ifdef HAVE_ZSTD
 
+/* A library may still read the formats before 0.8, whose windows it does not
+ * limit. */
+static bool begins_frame(const ZSTD_inBuffer *src)
+{
+	uint32_t magic;
+
+	if (src->size - src->pos < sizeof(magic))
+		return false;
+	memcpy(&magic, (const uint8_t *)src->src + src->pos, sizeof(magic));
+	magic = le32toh(magic);
+	return magic == ZSTD_MAGICNUMBER ||
+	       (magic & ZSTD_MAGIC_SKIPPABLE_MASK) ==
+		       ZSTD_MAGIC_SKIPPABLE_START;
+}
+
 static int read_zstd(struct bytes in, struct sink *s)
 {
 	ZSTD_inBuffer src = { in.p, (size_t)in.n, 0 };
@@ -295,10 +310,15 @@ static int read_zstd(struct bytes in, struct sink *s)
 	ret = ZSTD_DCtx_setParameter(dctx, ZSTD_d_windowLogMax,
 				     ZSTD_WINDOW_LOG);
 	assert(!ZSTD_isError(ret));
+	ret = 0;
 	do {
 		size_t room = make_room(s), before = src.pos;
 		ZSTD_outBuffer dst = { s->out->p + s->out->n, room, 0 };
 
+		if (ret == 0 && !begins_frame(&src)) {
+			ret = 1;
+			break;
+		}
 		ret = ZSTD_decompressStream(dctx, &dst, &src);
 		if (ZSTD_isError(ret))
 			break;
