@@ -16,7 +16,8 @@ import tempfile
 import threading
 import time
 
-from raftmq import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from raftmq import (AdminClient, Consumer, KafkaError, KafkaException, Producer,
+                    TopicPartition)
 
 SOCKET_MS = 500  # how long these clients wait for a broker that hangs
 EACH = 1 << 40   # values of one producer; below, of one of its partitions
@@ -93,7 +94,7 @@ class Librdkafka(Sends):
             "bootstrap.servers": self.clients.bootstrap, "acks": "all",
             "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
             "socket.timeout.ms": SOCKET_MS, "reconnect.backoff.max.ms": 200,
-            "error_cb": self.error, "debug": "eos,msg", "log_level": 7}, logger=self.log)
+            "error_cb": self.error, "debug": "eos,msg,topic", "log_level": 7}, logger=self.log)
 
     def error(self, e):
         if e.code() == KafkaError._FATAL or e.fatal():
@@ -305,9 +306,21 @@ class Clients:
         if not set(missing) <= served:
             return missing
         main = self.senders[0]
-        main.hung.append((now_us(), missing, list(main.said)))
+        main.hung.append((now_us(), missing, list(main.said) +
+                          [(now_us(), text) for text in self.leaders(missing)]))
         main.ended = True
         return []
+
+    def leaders(self, partitions):
+        """Who leads them, as each node says."""
+        for at in self.bootstrap.split(","):
+            try:
+                t = AdminClient({"bootstrap.servers": at, "log_level": 0}
+                                ).list_topics(self.topic, timeout=1).topics[self.topic]
+                yield "%s says: %s" % (at, ", ".join(
+                    "%d is led by %d" % (p, t.partitions[p].leader) for p in partitions))
+            except KafkaException as e:
+                yield "%s does not say: %s" % (at, e)
 
     def gap_ms(self, since_us, until_us):
         """The longest time without an acknowledgement, on any partition."""
