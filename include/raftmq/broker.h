@@ -130,8 +130,9 @@ struct ask {
  * host is a loan until the next call. */
 bool broker_peer_address(const struct broker *b, int32_t node,
 			 const char **host, int32_t *port);
-/* Which shard, 1..shards, serves a partition; the same on every thread. */
-int broker_shard_of(struct uuid topic_id, int32_t partition, int shards);
+/* Which shard, 1..shards, serves a partition; the same on every thread, and the
+ * same for every topic of that name: it has what is left of the last one. */
+int broker_shard_of(struct str topic, int32_t partition, int shards);
 
 /* ---- one thread's broker ------------------------------------------------- */
 

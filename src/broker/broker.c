@@ -166,9 +166,9 @@ bool broker_has_lease(const struct broker *b)
 	return broker_lease_ok(b, b->now_ms);
 }
 
-int broker_shard_of(struct uuid topic_id, int32_t partition, int shards)
+int broker_shard_of(struct str topic, int32_t partition, int shards)
 {
-	uint64_t h = hash64(topic_id.b, sizeof(topic_id.b), 0);
+	uint64_t h = hash64(topic.p, (size_t)topic.n, 0);
 
 	return (int)((h + (uint64_t)partition) % (uint64_t)shards) + 1;
 }

@@ -318,8 +318,8 @@ void hosted_reopen(struct broker *b, struct hosted *h)
 
 static bool belongs_here(struct broker *b, const struct partition *p)
 {
-	return broker_shard_of(p->topic->id, p->index, b->node->shards) ==
-		       b->thread &&
+	return broker_shard_of(str_of(p->topic->name), p->index,
+			       b->node->shards) == b->thread &&
 	       int32s_has(&p->replicas, b->node->id);
 }
 
@@ -396,7 +396,7 @@ static void drop_left(void *ctx, const struct log_id *id)
 	struct log *l;
 
 	if (uuid_is_zero(id->topic_id) ||
-	    broker_shard_of(id->topic_id, id->partition, b->node->shards) !=
+	    broker_shard_of(id->topic, id->partition, b->node->shards) !=
 		    b->thread)
 		return;
 	if (t ? id->partition >= t->partitions_n ||

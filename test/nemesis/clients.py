@@ -312,8 +312,8 @@ class Clients:
         return []
 
     def leaders(self, partitions):
-        """Who leads them, as each node says."""
-        for at in self.bootstrap.split(","):
+        """Who leads them, as each node says, on connections of several shards."""
+        for at in self.bootstrap.split(",") * 4:
             try:
                 t = AdminClient({"bootstrap.servers": at, "log_level": 0}
                                 ).list_topics(self.topic, timeout=1).topics[self.topic]

@@ -59,8 +59,9 @@ struct hosted *hosted_on(struct story *s, int node, struct story_partition p)
 
 	if (!t || !world_is_up(s->w, node))
 		return NULL;
-	b = world_broker(s->w, node, broker_shard_of(t->id, p.index,
-						     s->config.shards));
+	b = world_broker(s->w, node,
+			 broker_shard_of(str_of(t->name), p.index,
+					 s->config.shards));
 	return b && b->copy ? hosted_find(b, (struct partition_id){
 						     t->id, p.index })
 			    : NULL;

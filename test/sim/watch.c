@@ -297,7 +297,7 @@ static struct hosted *hosted_on(struct watch *x, struct node *m,
 				const struct hosted *h)
 {
 	struct sim_thread *t = &m->threads[broker_shard_of(
-		h->topic->id, h->index, x->w->config.shards)];
+		str_of(h->topic->name), h->index, x->w->config.shards)];
 	struct hosted *other;
 
 	if (m->state == NODE_DOWN || !t->broker || !t->broker->copy)
@@ -509,7 +509,8 @@ static bool is_damaged_copy(struct world *w, int node,
 			    const struct partition *p)
 {
 	struct node *n = node_of(w, node);
-	int i = broker_shard_of(p->topic->id, p->index, w->config.shards);
+	int i = broker_shard_of(str_of(p->topic->name), p->index,
+				w->config.shards);
 	struct broker *b = n->threads[i].broker;
 	const struct hosted *h;
 
@@ -578,7 +579,8 @@ void watch_free(struct watch *x)
 static void dump_on(struct world *w, struct node *n,
 		    const struct partition *p, struct buf *out)
 {
-	int i = broker_shard_of(p->topic->id, p->index, w->config.shards);
+	int i = broker_shard_of(str_of(p->topic->name), p->index,
+				w->config.shards);
 	struct broker *b = n->threads[i].broker;
 	const struct hosted *h = b && b->copy
 		? hosted_find(b, (struct partition_id){ p->topic->id,

@@ -311,7 +311,7 @@ static void send_all(struct fetch *f)
 
 		if (!p)
 			continue;
-		p->no_wait = no_wait;
+		p->no_wait = f->settled; /* by one that was here, maybe */
 		p->want = f->parts_n == 1 ? f->min_bytes : 1;
 		p->max_bytes = f->max_bytes;
 		p->full = f->full;
@@ -383,7 +383,8 @@ static bool place(struct fetch *f, struct fetch_entry *e,
 	if (e->error)
 		return false;
 	e->id = t->id;
-	e->thread = broker_shard_of(t->id, e->partition, f->b->node->shards);
+	e->thread = broker_shard_of(str_of(t->name), e->partition,
+				    f->b->node->shards);
 	p = part_of(f, e->thread);
 	e->slot = feed_slot_new(
 		p, (struct partition_id){ t->id, e->partition }, e);

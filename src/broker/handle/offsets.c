@@ -31,8 +31,8 @@ static int16_t add(struct spread *s, const struct topic *t, int32_t partition,
 		return K_UNKNOWN_TOPIC_OR_PARTITION;
 	it = arena_alloc(&s->rq->arena, sizeof(*it));
 	*it = (struct item){ { t->id, partition }, in, out };
-	spread_add(s, broker_shard_of(t->id, partition, s->home->node->shards),
-		   it);
+	spread_add(s, broker_shard_of(str_of(t->name), partition,
+				      s->home->node->shards), it);
 	return K_NONE;
 }
 

@@ -239,7 +239,7 @@ static void add_partition(struct spread *s, const struct topic *t,
 	it->id = (struct partition_id){ t->id, in->index };
 	it->in = in;
 	it->out = out;
-	spread_add(s, broker_shard_of(t->id, in->index,
+	spread_add(s, broker_shard_of(str_of(t->name), in->index,
 				      s->home->node->shards), it);
 }
 

@@ -82,7 +82,7 @@ static void add(struct spread *s, const struct topic *t,
 	it->id = (struct partition_id){ t->id, in->partition_index };
 	it->in = in;
 	it->out = out;
-	spread_add(s, broker_shard_of(t->id, in->partition_index,
+	spread_add(s, broker_shard_of(str_of(t->name), in->partition_index,
 				      s->home->node->shards), it);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Produce: when it is answered, and with what. */
+#include <stdio.h>
+
 #include "rig.h"
 
 static struct rig r;
@@ -330,6 +332,39 @@ TEST(a_shard_that_has_not_heard_of_a_topic_yet_lets_its_batches_wait)
 	ck_assert(c->done);
 	for (int i = 0; i < 9; i++)
 		ck_assert_int_eq(count_in(1, "t", i), 1);
+	rig_fini(&r);
+}
+
+/* A shard that heard of the new topic must not be ahead of another one that has
+ * the directory of the old. */
+TEST_TIMES(topic_made_again_waits_until_the_old_one_is_gone_everywhere, 2)
+{
+	struct list held, *l, *box;
+	struct disk *d;
+	char path[64];
+
+	rig_init(&r, 1, 2, NULL);
+	d = disk_mem_disk(r.nodes[0].mem);
+	box = &r.nodes[0].threads[1 + _i].box;
+	rig_topic(&r, "t", "1|1", NULL);
+	for (int k = 0; k < 8; k++) { /* each time it has another id */
+		rig_delete_topic_begin(&r, "t");
+		rig_topic_begin(&r, "t", "1|1", NULL);
+		list_init(&held);
+		list_splice(&held, box);
+		rig_settle(&r); /* the other one has heard of both */
+		while ((l = list_pop(&held)))
+			list_push(box, l);
+		rig_settle(&r);
+		produce_many(2, 12);
+		rig_settle(&r);
+		for (int i = 0; i < 2; i++) {
+			snprintf(path, sizeof(path),
+				 "log/t-%d/partition.metadata", i);
+			ck_assert_int_gt(d->ops->size_of(d, path), 0);
+			ck_assert_int_eq(count_in(1, "t", i), 1);
+		}
+	}
 	rig_fini(&r);
 }
 

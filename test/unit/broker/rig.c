@@ -402,13 +402,12 @@ const struct topic *rig_topic_begin(struct rig *r, const char *name,
 	return cluster_topic(r->c, str_of(name));
 }
 
-void rig_delete_topic(struct rig *r, const char *name)
+void rig_delete_topic_begin(struct rig *r, const char *name)
 {
 	struct delete_topics_command_topic t = { .name = str_of(name) };
 	struct delete_topics_command c = { 1, &t };
 
 	rig_command(r, &delete_topics_command_type, &c);
-	rig_settle(r);
 }
 
 static void on_loss(struct rig *r, struct broker *b, struct isr_wish *w)
@@ -781,7 +780,7 @@ const char *rig_replica(struct rig *r, int32_t node, const char *topic,
 			int32_t partition)
 {
 	const struct topic *t = cluster_topic(r->c, str_of(topic));
-	int shard = broker_shard_of(t->id, partition, r->shards);
+	int shard = broker_shard_of(str_of(topic), partition, r->shards);
 	struct hosted *h = hosted_find(
 		r->nodes[node - 1].threads[shard].broker,
 		(struct partition_id){ t->id, partition });

@@ -72,7 +72,7 @@ void rig_command(struct rig *r, const struct wire_type *type, const void *c);
  * has read the letter yet. */
 const struct topic *rig_topic_begin(struct rig *r, const char *name,
 				    const char *replicas, const char *set);
-void rig_delete_topic(struct rig *r, const char *name);
+void rig_delete_topic_begin(struct rig *r, const char *name);
 /* Its process, as info.incarnation says, registers anew. */
 void rig_register(struct rig *r, int32_t node);
 /* Fences it, and takes it out; or lets it back in. */
@@ -89,6 +89,11 @@ static inline const struct topic *rig_topic(struct rig *r, const char *name,
 
 	rig_settle(r);
 	return t;
+}
+static inline void rig_delete_topic(struct rig *r, const char *name)
+{
+	rig_delete_topic_begin(r, name);
+	rig_settle(r);
 }
 /* Time passes, a millisecond at a time, and everything in it happens. */
 void rig_pass(struct rig *r, int64_t ms);
