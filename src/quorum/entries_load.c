@@ -6,9 +6,11 @@
  *
  * Damage is: a bad record in any segment but the last; a bad record in the
  * last segment with proof of a later batch behind it; an end before the mark;
- * a record that does not continue what is there; a log that is not there
- * although its mark is.
+ * a record that does not continue what is there or is of no known type; a log
+ * that is not there although its mark is.
  */
+#include <raft.h>
+
 #include <raftmq/base.h>
 
 #include "entries_file.h"
@@ -59,7 +61,8 @@ static int take_record(struct tail *t, const uint8_t *p)
 	uint32_t n = get_be32(p + RECORD_LENGTH);
 	const struct entry *before;
 
-	if (index < 1 || index > tail_next(t) || !term || n > INT32_MAX)
+	if (index < 1 || index > tail_next(t) || !term || n > INT32_MAX ||
+	    p[RECORD_TYPE] < RAFT_COMMAND || p[RECORD_TYPE] > RAFT_CHANGE)
 		return -EBADMSG;
 	if (index < t->first)
 		tail_reset(t, index);

@@ -4,6 +4,8 @@
  * (Damage that looks like a write cut short: the reliability of libraft's own
  * storage, where one flipped bit drops all that was acknowledged behind it.)
  */
+#include <raft.h>
+
 #include "disk_mem.h"
 #include "entries_file.h"
 #include "unit.h"
@@ -368,6 +370,23 @@ TEST(entries_that_were_only_in_the_page_cache_are_synced_at_start)
 	disk_mem_crash(w.mem, DISK_MEM_LOSE);
 	ck_assert_int_eq(reopen(&w), 0);
 	holds(&w, 1, 5, 1);
+	end(&w);
+}
+
+/* Found by fuzzing: it stopped the node only when it was applied. */
+TEST(entries_of_an_unknown_type_are_damage)
+{
+	struct buf batch = { 0 };
+	struct world w;
+
+	begin(&w);
+	ck_assert_int_eq(append(&w, 1, 1, 2), 0);
+	entries_encode(&batch, tail_push(&w.tail, 1, RAFT_CHANGE + 1,
+					 (struct bytes){ (const uint8_t *)"x",
+							 1 }));
+	ck_assert_int_eq(entries_append(&w.log, &batch, 4), 0);
+	buf_fini(&batch);
+	ck_assert_int_eq(reopen(&w), -EBADMSG);
 	end(&w);
 }
 
