@@ -39,7 +39,8 @@ int vote_open(struct vote_file *v, struct disk *d, int32_t node)
 	v->now.voted_for = get_be64(data + 16);
 	v->now.group = get_be64(data + 24);
 	v->now.newcomer = data[32];
-	if (v->now.term > INT64_MAX / 2) { /* no term that anyone sends */
+	/* peers send less than MESSAGE_INDEX_MAX, own candidacies add to it */
+	if (v->now.term > INT64_MAX) {
 		trace_error("quorum", "term and vote are damaged",
 			    "file=" VOTE_PATH);
 		vote_close(v);
