@@ -48,8 +48,8 @@ now() { date +%s%3N; }
 
 . "$top/deploy/cluster.sh"
 
-system_plan() { # SIZE: ports that other tests are unlikely to look at
-	port=$((20000 + $$ % 1000 * 30))
+system_plan() { # SIZE: ports below those of raftmq.py, and of connections
+	port=$((10000 + $$ % 50 * 30))
 	cluster_plan "$1" $port $((port + 20))
 }
 system_cluster() { # SIZE [FLAG...]
