@@ -68,8 +68,8 @@ run() { # NAME SECONDS COMMAND...: one test
 	go "$@"
 	tell "$1"
 }
-# The same for tests that mostly wait and measure nothing: two at a time. Then
-# `beside_all` for the last of them.
+# The same for tests that mostly wait and have time to spare: two at a time.
+# Then `beside_all` for the last of them.
 first= first_pid=
 beside() { # NAME SECONDS COMMAND...
 	wanted "$1" || return 0

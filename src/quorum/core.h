@@ -224,6 +224,7 @@ void member_applied(struct quorum *q, int64_t index);
 void member_lost(struct quorum *q);
 void member_heard(struct quorum *q, int32_t node);
 struct heard *member_find(const struct quorum *q, int32_t node); /* or NULL */
+bool member_answers(const struct quorum *q, int32_t node); /* of late */
 void member_lacks(struct quorum *q, int32_t node, bool lacks);
 void member_votes(struct quorum *q, int32_t node, bool votes);
 

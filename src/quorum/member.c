@@ -28,11 +28,11 @@ static int voters(const struct quorum *q)
 	return n;
 }
 
-static bool answers(const struct quorum *q, raft_id id)
+static bool answers_and_votes(const struct quorum *q, raft_id id)
 {
-	const struct heard *h = member_find(q, node_of(id));
+	int32_t node = node_of(id);
 
-	return h && h->votes && q->now_ms - h->at_ms < q->election_timeout_ms;
+	return member_answers(q, node) && member_find(q, node)->votes;
 }
 
 /* By a majority of the voters after it, newcomers apart: where all stop before
@@ -51,7 +51,7 @@ static bool is_carried(const struct quorum *q, const struct quorum_change *x)
 		     !(it && x->kind == QUORUM_PROMOTE)))
 			continue;
 		n++;
-		with += s->id == q->raft.id || answers(q, s->id);
+		with += s->id == q->raft.id || answers_and_votes(q, s->id);
 	}
 	return with > n / 2;
 }
@@ -187,6 +187,13 @@ struct heard *member_find(const struct quorum *q, int32_t node)
 		if (q->heard[i].node == node)
 			return (struct heard *)&q->heard[i];
 	return NULL;
+}
+
+bool member_answers(const struct quorum *q, int32_t node)
+{
+	const struct heard *h = member_find(q, node);
+
+	return h && q->now_ms - h->at_ms < q->election_timeout_ms;
 }
 
 void member_heard(struct quorum *q, int32_t node)

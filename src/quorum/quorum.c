@@ -237,8 +237,7 @@ static bool answers(const struct quorum *q, int i)
 {
 	struct quorum_member m = quorum_member_at(q, i);
 
-	return m.voter && m.id != q->id && m.last_heard_ms >= 0 &&
-	       q->now_ms - m.last_heard_ms < q->election_timeout_ms;
+	return m.voter && m.id != q->id && member_answers(q, m.id);
 }
 
 int quorum_transfer(struct quorum *q, int32_t to)
