@@ -250,6 +250,15 @@ static bool was_moved(struct walk *w, const struct known_log *k)
 	return n && *n > k->names;
 }
 
+/* What the last checkpoint says of it; NULL: nothing, or that it is gone. What
+ * is there under its name all the same is another one, or its remains. */
+static struct known_log *known_as(const struct past *p, const char *name)
+{
+	struct known_log *k = map_find(&p->entries, name, strlen(name));
+
+	return k && !k->gone ? k : NULL;
+}
+
 /* After a clean stop: one look at each file's length. */
 static bool is_as_known(struct walk *w, const struct known_log *k)
 {
@@ -272,7 +281,7 @@ static void each_dir(void *ctx, const char *name, bool is_dir)
 		note_moved(w, name);
 		return;
 	}
-	k = map_find(&w->past->entries, name, strlen(name));
+	k = known_as(w->past, name);
 	map_put(&w->seen, name, strlen(name), w);
 	if (w->clean && k && is_as_known(w, k)) {
 		checkpoint_put(w->out, k->entry.p, (size_t)k->entry.n);
@@ -294,9 +303,7 @@ static void each_replayed(struct walk *w)
 	for (struct map_iter i = map_first(&r->logs); i.at && !w->error;
 	     map_next(&i)) {
 		const struct replay_log *l = i.value;
-
-		const struct known_log *k = map_find(
-			&w->past->entries, l->dir, strlen(l->dir));
+		const struct known_log *k = known_as(w->past, l->dir);
 
 		if (map_find(&w->seen, l->dir, strlen(l->dir)))
 			continue;

@@ -42,6 +42,7 @@ struct actors_config {
 	int rate;      /* batches a second of each producer */
 	int records;   /* at most in a batch */
 	int admin;     /* deeds of the administrator a minute */
+	bool again;    /* it makes topics of one name again and again */
 	bool memory;   /* some topics have durability=memory */
 	bool retention; /* some topics have retention.messages */
 	bool codecs;   /* some producers compress */

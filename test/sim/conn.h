@@ -17,6 +17,7 @@ struct conn {
 	bool stuck_out, stuck_back; /* half-open: the rest is lost */
 	bool writing;               /* a write is planned */
 	struct link *link;          /* of a node; NULL: a client's, or gone */
+	struct sim_thread *dialler; /* whose link it is; NULL: a client's */
 	bool of_peer; /* another node dialled it */
 	struct dialled to_client;
 	int64_t out_us, back_us; /* lanes */

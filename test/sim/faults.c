@@ -8,7 +8,7 @@
 
 static const char *const names[FAULT_KINDS] = {
 	"kill", "kill-all", "power", "power-all", "stop", "doom-exit",
-	"doom-disk", "pause", "reset", "isolate", "one-way", "ring", "flap",
+	"doom-disk", "pause", "stall", "reset", "isolate", "one-way", "ring", "flap",
 	"net", "slow-disk", "cold", "read", "lie", "write", "dead-disk",
 	"space", "clock", "rot", "wipe" };
 
@@ -134,6 +134,13 @@ static void pause_node(struct faults *f)
 {
 	world_pause(f->w, some_node(f),
 		    chance(f, 50) ? below(f, 300000) : about(f, f->last_us));
+}
+
+static void stall(struct faults *f)
+{
+	world_stall(f->w, some_node(f),
+		    (int)below(f, world_shards(f->w) + 1),
+		    chance(f, 70) ? below(f, 300000) : about(f, f->last_us));
 }
 
 /* ---- network ------------------------------------------------------------- */
@@ -439,6 +446,9 @@ static void inflict(struct faults *f, enum fault_kind k)
 		break;
 	case FAULT_PAUSE:
 		pause_node(f);
+		break;
+	case FAULT_STALL:
+		stall(f);
 		break;
 	case FAULT_RESET:
 		reset(f);

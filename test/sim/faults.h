@@ -22,6 +22,7 @@ enum fault_kind {
 	FAULT_DOOM_EXIT, /* dies at an exit of its outbox */
 	FAULT_DOOM_DISK, /* dies in the middle of its disk */
 	FAULT_PAUSE,     /* SIGSTOP, SIGCONT */
+	FAULT_STALL,     /* one thread gets no time */
 	FAULT_RESET,     /* connections of two ends break */
 	FAULT_ISOLATE,   /* one node from the others, or also from clients */
 	FAULT_ONE_WAY,   /* one direction of one pair */

@@ -71,8 +71,7 @@ static void reset(struct link *l, int error)
 	l->state = LINK_PAUSE;
 	if (was_up)
 		l->pause_ms = PAUSE_MIN_MS;
-	plan(w, w->now_us + l->pause_ms * 1000, l->t->node->id, TAG_RETRY,
-	     on_retry, l);
+	plan_on(l->t, w->now_us + l->pause_ms * 1000, TAG_RETRY, on_retry, l);
 	l->pause_ms = min_of(l->pause_ms * 2, (int64_t)PAUSE_MAX_MS);
 	node_set_time(l->t);
 	fail(&l->sent, error);
@@ -139,6 +138,7 @@ static void on_dialled(struct world *w, void *ctx, bool alive)
 		thread = (max_of(l->t->index, 1) - 1) % w->config.shards + 1;
 	l->conn = conn_new(w, l->t->node->id, l->peer, thread);
 	l->conn->link = l;
+	l->conn->dialler = l->t;
 	l->conn->of_peer = true;
 	l->state = LINK_UP;
 	l->pause_ms = PAUSE_MIN_MS;
@@ -158,7 +158,7 @@ static void dial(struct link *l)
 	else if (to->paused_until_us > w->now_us)
 		us = min_of(to->paused_until_us - w->now_us + us,
 			    (int64_t)DIAL_US);
-	plan(w, w->now_us + us, l->t->node->id, TAG_DIAL, on_dialled, l);
+	plan_on(l->t, w->now_us + us, TAG_DIAL, on_dialled, l);
 }
 
 /* ---- asking -------------------------------------------------------------- */
@@ -234,12 +234,11 @@ void net_ask(struct sim_thread *t, struct ask *a)
 	struct link *l = open_link(t, a->node, a->kind);
 
 	if (l->closed || t->stopping) {
-		plan(w, w->now_us + 1, t->node->id, TAG_RETRY, refuse, a);
+		plan_on(t, w->now_us + 1, TAG_RETRY, refuse, a);
 		return;
 	}
 	list_push(&l->queued, &a->link);
-	plan(w, node_us(t->node, a->deadline_ms), t->node->id, TAG_EXPIRY,
-	     on_expiry, l);
+	plan_on(t, node_us(t->node, a->deadline_ms), TAG_EXPIRY, on_expiry, l);
 	if (l->state == LINK_UP)
 		send_all(l);
 	else if (l->state == LINK_IDLE)

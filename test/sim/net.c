@@ -18,7 +18,7 @@ struct parcel { /* on a clogged way */
 	struct list link;
 	int from, to;
 	int64_t *lane; /* in the conn or the world; kept by what holds it */
-	int node;
+	struct sim_thread *thread; /* of a node; NULL: a client */
 	uint32_t life;
 	enum event_tag tag;
 	event_fn *fn;
@@ -57,6 +57,16 @@ static int64_t arrival(struct world *w, int64_t *lane)
 	return at;
 }
 
+static void deliver(struct world *w, const struct parcel *p)
+{
+	int64_t at = arrival(w, p->lane);
+
+	if (p->thread)
+		plan_on(p->thread, at, p->tag, p->fn, p->ctx);
+	else
+		plan(w, at, 0, p->tag, p->fn, p->ctx);
+}
+
 void world_set_way(struct world *w, int from, int to, enum world_way way)
 {
 	w->ways[from][to] = way;
@@ -68,9 +78,8 @@ void world_set_way(struct world *w, int from, int to, enum world_way way)
 		if (p->from != from || p->to != to)
 			continue;
 		list_remove(l);
-		if (!p->node || p->life == node_of(w, p->node)->life)
-			plan(w, arrival(w, p->lane), p->node, p->tag, p->fn,
-			     p->ctx);
+		if (!p->thread || p->life == p->thread->node->life)
+			deliver(w, p);
 		else
 			p->fn(w, p->ctx, false);
 		mem_free(p);
@@ -84,7 +93,7 @@ static bool carry(struct world *w, struct parcel p)
 	struct parcel *kept;
 
 	if (way == WAY_OPEN) {
-		plan(w, arrival(w, p.lane), p.node, p.tag, p.fn, p.ctx);
+		deliver(w, &p);
 		return true;
 	}
 	if (way == WAY_DROPS) {
@@ -92,7 +101,7 @@ static bool carry(struct world *w, struct parcel p)
 		return false;
 	}
 	kept = mem_dup(&p, sizeof(p));
-	kept->life = p.node ? node_of(w, p.node)->life : 0;
+	kept->life = p.thread ? p.thread->node->life : 0;
 	list_push(&w->clogged, &kept->link);
 	return true;
 }
@@ -149,7 +158,8 @@ static void send_frame(struct world *w, int from, int to, struct bytes frame,
 	f->to = to;
 	buf_put(&f->bytes, frame.p, (size_t)frame.n);
 	(void)carry(w, (struct parcel){
-		.from = from, .to = to, .node = to, .tag = TAG_FRAME,
+		.from = from, .to = to, .tag = TAG_FRAME,
+		.thread = &node_of(w, to)->threads[0],
 		.lane = order ? &w->lanes[from][to] : NULL,
 		.fn = frame_arrives, .ctx = f });
 }
@@ -174,6 +184,11 @@ void net_frame(struct node *n, int32_t peer, struct bytes frame, bool bulk)
 static struct conn *find(struct world *w, uint64_t id)
 {
 	return map_find_i64(&w->conns, (int64_t)id);
+}
+
+static struct sim_thread *server_thread(const struct conn *c)
+{
+	return &node_of(c->w, c->to)->threads[c->thread];
 }
 
 static void free_if_over(struct conn *c)
@@ -256,7 +271,7 @@ static void tell_client_end(struct conn *c)
 	c->refs++;
 	c->stuck_back |= !carry(c->w, (struct parcel){
 		.from = c->to, .to = c->from, .lane = &c->back_us,
-		.node = c->link ? c->from : 0, .tag = TAG_CLOSED,
+		.thread = c->link ? c->dialler : NULL, .tag = TAG_CLOSED,
 		.fn = client_hears_end, .ctx = c });
 }
 
@@ -265,8 +280,8 @@ static void tell_server_end(struct conn *c)
 	c->refs++;
 	c->stuck_out |= !carry(c->w, (struct parcel){
 		.from = c->from, .to = c->to, .lane = &c->out_us,
-		.node = c->to, .tag = TAG_CLOSED, .fn = server_hears_end,
-		.ctx = c });
+		.thread = server_thread(c), .tag = TAG_CLOSED,
+		.fn = server_hears_end, .ctx = c });
 }
 
 /* The server closes it: in the node, on the conn's thread. */
@@ -382,7 +397,8 @@ static void send_answer(struct conn *c, struct request *rq)
 	else
 		c->stuck_back = !carry(c->w, (struct parcel){
 			.from = c->to, .to = c->from, .lane = &c->back_us,
-			.node = c->link ? c->from : 0, .tag = TAG_ANSWER,
+			.thread = c->link ? c->dialler : NULL,
+			.tag = TAG_ANSWER,
 			.fn = answer_arrives, .ctx = a });
 	estate_enter(owner);
 	buf_fini(&whole);
@@ -394,12 +410,13 @@ static void write_out(struct world *w, void *ctx, bool alive)
 	struct sim_thread *t;
 	struct request *rq;
 
+	(void)w;
 	c->writing = false;
 	if (!alive) {
 		let_go(c);
 		return;
 	}
-	t = &node_of(w, c->to)->threads[c->thread];
+	t = server_thread(c);
 	while (c->server_open && c->first < c->next &&
 	       (rq = *conn_slot(c, c->first))) {
 		bool close = rq->close;
@@ -446,7 +463,7 @@ void net_answer(struct sim_thread *t, struct request *rq)
 		at += world_below(w, 100000);
 	c->writing = true;
 	c->refs++;
-	plan(w, at, c->to, TAG_WRITE, write_out, c);
+	plan_on(server_thread(c), at, TAG_WRITE, write_out, c);
 }
 
 /* ---- connections: requests ----------------------------------------------- */
@@ -478,7 +495,7 @@ static void more_slots(struct conn *c)
 static void handle(struct conn *c, struct request *rq)
 {
 	struct node *n = node_of(c->w, c->to);
-	struct sim_thread *t = &n->threads[c->thread];
+	struct sim_thread *t = server_thread(c);
 
 	if (c->next - c->first == c->slots_n)
 		more_slots(c);
@@ -503,8 +520,7 @@ static void request_arrives(struct world *w, void *ctx, bool alive)
 	int owner;
 
 	c->stuck_out |= !alive;
-	if (alive && c->server_open &&
-	    node_of(w, c->to)->threads[c->thread].broker) {
+	if (alive && c->server_open && server_thread(c)->broker) {
 		fold(w, hash64(s->frame.p, s->frame.n, 0), c->id);
 		rq = request_new(mem_dup(s->frame.p, s->frame.n), s->frame.n);
 	}
@@ -530,7 +546,7 @@ void conn_send(struct conn *c, const uint8_t *frame, size_t n)
 	else
 		c->stuck_out = !carry(c->w, (struct parcel){
 			.from = c->from, .to = c->to, .lane = &c->out_us,
-			.node = c->to, .tag = TAG_REQUEST,
+			.thread = server_thread(c), .tag = TAG_REQUEST,
 			.fn = request_arrives, .ctx = s });
 	estate_enter(owner);
 }

@@ -22,8 +22,10 @@ static void go_on(void *ctx)
 {
 	struct node *n = ctx;
 
-	if (n->paused_until_us <= n->w->now_us)
-		release(n->w, n);
+	if (n->paused_until_us > n->w->now_us)
+		return;
+	n->paused_until_us = 0;
+	release(n->w, &n->held);
 }
 
 void world_pause(struct world *w, int node, int64_t us)
@@ -36,6 +38,31 @@ void world_pause(struct world *w, int node, int64_t us)
 	world_note(w, "node %d is stopped for %" PRId64 " us", node, us);
 	n->paused_until_us = max_of(n->paused_until_us, w->now_us + us);
 	world_at(w, n->paused_until_us, go_on, n);
+}
+
+static void stalled_enough(void *ctx)
+{
+	struct sim_thread *t = ctx;
+
+	if (t->stalled_until_us > t->node->w->now_us)
+		return;
+	t->stalled_until_us = 0;
+	release(t->node->w, &t->held);
+}
+
+void world_stall(struct world *w, int node, int thread, int64_t us)
+{
+	struct node *n = node_of(w, node);
+	struct sim_thread *t = &n->threads[thread];
+
+	assert(thread >= 0 && thread <= w->config.shards);
+	if (n->state == NODE_DOWN)
+		return;
+	w->counts.stalls++;
+	world_note(w, "thread %d of node %d stalls for %" PRId64 " us", thread,
+		   node, us);
+	t->stalled_until_us = max_of(t->stalled_until_us, w->now_us + us);
+	world_at(w, t->stalled_until_us, stalled_enough, t);
 }
 
 void world_step_clock(struct world *w, int node, int64_t wall_ms)
@@ -65,8 +92,8 @@ static void lost(struct world *w, void *ctx, bool alive)
 
 void node_lost(struct node *n, int peer)
 {
-	plan(n->w, node_soon(n, 500), n->id, TAG_LOST, lost,
-	     (void *)(intptr_t)peer);
+	plan_on(&n->threads[0], node_soon(n, 500), TAG_LOST, lost,
+		(void *)(intptr_t)peer);
 }
 
 bool node_listens(const struct node *n)
@@ -92,6 +119,11 @@ void world_wipe(struct world *w, int node)
 int world_nodes(const struct world *w)
 {
 	return w->config.nodes;
+}
+
+int world_shards(const struct world *w)
+{
+	return w->config.shards;
 }
 
 bool world_is_up(const struct world *w, int node)
@@ -250,7 +282,6 @@ void nodes_fini(struct world *w)
 		struct node *n = node_of(w, i);
 
 		node_die(n, DEATH_KILL);
-		mem_free(n->held);
 		faulty_free(n->disk);
 		disk_mem_free(n->mem);
 	}

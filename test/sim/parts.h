@@ -18,6 +18,8 @@
 
 struct node;
 
+struct sim_thread;
+
 /* ---- events (world.c) ---------------------------------------------------- */
 
 /* alive: it happens. Else its node has died: only free what ctx holds. */
@@ -28,6 +30,7 @@ struct event {
 	event_fn *fn;
 	void *ctx;
 	int node; /* whose it is; 0: the world's */
+	struct sim_thread *thread; /* of it; NULL: any */
 	uint32_t life;
 	uint32_t tag; /* for the hash */
 };
@@ -38,8 +41,15 @@ enum event_tag {
 };
 void plan(struct world *w, int64_t at_us, int node, enum event_tag tag,
 	  event_fn *fn, void *ctx);
-/* What a node could not see while it stood still happens now, in order. */
-void release(struct world *w, struct node *n);
+void plan_on(struct sim_thread *t, int64_t at_us, enum event_tag tag,
+	     event_fn *fn, void *ctx);
+/* What came while nobody could look at it, in order; it happens with release,
+ * before all that is planned for that moment. */
+struct held {
+	struct event *v;
+	size_t n, cap;
+};
+void release(struct world *w, struct held *h);
 void fold(struct world *w, uint64_t a, uint64_t b); /* into the hash */
 
 /* ---- processes (process.c) ----------------------------------------------- */
@@ -52,6 +62,8 @@ struct sim_thread {
 	struct list letters; /* struct letter */
 	struct list answers; /* struct request, of other threads */
 	int64_t turn_us;     /* planned; 0: not */
+	int64_t stalled_until_us;
+	struct held held; /* meanwhile */
 	bool stopping, idle;
 };
 enum node_state { NODE_DOWN, NODE_UP, NODE_DRAINING, NODE_HANDING_OVER,
@@ -73,8 +85,7 @@ struct node {
 	int32_t last_leader;
 	int64_t applied; /* index, by the hooks */
 	int64_t paused_until_us;
-	struct event *held; /* what came meanwhile, in order */
-	size_t held_n, held_cap;
+	struct held held; /* meanwhile */
 	int64_t clock_ms, wall_ms; /* added to the world's time */
 	struct map queues; /* of the pool: queue -> int64_t * busy until */
 	int jobs_out;

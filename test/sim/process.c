@@ -87,7 +87,7 @@ void node_die(struct node *n, enum world_death how)
 	map_fini(&n->queues);
 	n->queues = (struct map){ 0 };
 	n->life++;
-	release(w, n);
+	release(w, &n->held);
 	n->state = NODE_DOWN;
 	n->was_failed |= n->failed;
 	n->wiped &= !n->ready;
@@ -97,6 +97,7 @@ void node_die(struct node *n, enum world_death how)
 	for (int i = 0; i < SIM_THREADS; i++) {
 		struct sim_thread *t = &n->threads[i];
 
+		release(w, &t->held);
 		*t = (struct sim_thread){ .node = n, .index = i };
 		list_init(&t->letters);
 		list_init(&t->answers);
@@ -122,7 +123,7 @@ void node_wake(struct sim_thread *t, int64_t at_us)
 	if (t->turn_us && t->turn_us <= at_us)
 		return;
 	t->turn_us = max_of(at_us, t->node->w->now_us + 1);
-	plan(t->node->w, t->turn_us, t->node->id, TAG_TURN, turn, t);
+	plan_on(t, t->turn_us, TAG_TURN, turn, t);
 }
 
 void node_wake_soon(struct sim_thread *t, int64_t us)
@@ -247,7 +248,7 @@ static void job_run(struct world *w, void *ctx, bool alive)
 	t = j->home;
 	w->counts.jobs++;
 	j->run(j);
-	plan(w, w->now_us + 15, t->node->id, TAG_DONE, job_done, j);
+	plan_on(t, w->now_us + 15, TAG_DONE, job_done, j);
 }
 
 static void out_give(void *ctx, struct job *j)

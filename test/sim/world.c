@@ -62,6 +62,18 @@ void plan(struct world *w, int64_t at_us, int node, enum event_tag tag,
 	estate_enter(owner);
 }
 
+void plan_on(struct sim_thread *t, int64_t at_us, enum event_tag tag,
+	     event_fn *fn, void *ctx)
+{
+	struct node *n = t->node;
+	int owner = estate_enter(0);
+
+	push(n->w, (struct event){
+		.at_us = at_us, .seq = ++n->w->seq, .fn = fn, .ctx = ctx,
+		.node = n->id, .thread = t, .tag = tag, .life = n->life });
+	estate_enter(owner);
+}
+
 void fold(struct world *w, uint64_t a, uint64_t b)
 {
 	uint64_t v[3] = { w->hash, a, b };
@@ -69,23 +81,13 @@ void fold(struct world *w, uint64_t a, uint64_t b)
 	w->hash = hash64(v, sizeof(v), 0);
 }
 
-static void hold(struct node *n, struct event e)
+static void hold(struct held *h, struct event e)
 {
-	if (n->held_n == n->held_cap) {
-		n->held_cap = n->held_cap ? 2 * n->held_cap : 64;
-		n->held = mem_realloc(n->held, n->held_cap * sizeof(e));
+	if (h->n == h->cap) {
+		h->cap = h->cap ? 2 * h->cap : 64;
+		h->v = mem_realloc(h->v, h->cap * sizeof(e));
 	}
-	n->held[n->held_n++] = e;
-}
-
-void release(struct world *w, struct node *n)
-{
-	for (size_t i = 0; i < n->held_n; i++) {
-		n->held[i].at_us = w->now_us;
-		n->held[i].seq = ++w->seq;
-		push(w, n->held[i]);
-	}
-	n->held_n = 0;
+	h->v[h->n++] = e;
 }
 
 /* ---- running ------------------------------------------------------------- */
@@ -114,8 +116,12 @@ static void happen(struct world *w, struct event e)
 		e.fn(w, e.ctx, false);
 		return;
 	}
-	if (n && n->paused_until_us > w->now_us) {
-		hold(n, e);
+	if (n && n->paused_until_us) {
+		hold(&n->held, e);
+		return;
+	}
+	if (e.thread && e.thread->stalled_until_us) {
+		hold(&e.thread->held, e);
 		return;
 	}
 	w->counts.events++;
@@ -124,6 +130,16 @@ static void happen(struct world *w, struct event e)
 		run_inside(w, n, &e);
 	else
 		e.fn(w, e.ctx, true);
+}
+
+void release(struct world *w, struct held *h)
+{
+	struct held all = *h;
+
+	*h = (struct held){ 0 };
+	for (size_t i = 0; i < all.n; i++)
+		happen(w, all.v[i]);
+	mem_free(all.v);
 }
 
 static bool run_one(struct world *w, int64_t until_us)

@@ -82,6 +82,7 @@ bool world_run_until(struct world *w, int64_t until_us,
 /* ---- nodes --------------------------------------------------------------- */
 
 int world_nodes(const struct world *w);
+int world_shards(const struct world *w);
 /* Starts at once; a node that may not start says why in its trace. */
 void world_start(struct world *w, int node);
 /* KILL and POWER at once; STOP begins a clean stop. */
@@ -90,6 +91,8 @@ void world_end(struct world *w, int node, enum world_death how);
 void world_doom(struct world *w, int node, enum world_death how, int64_t exits,
 		int64_t disk_calls);
 void world_pause(struct world *w, int node, int64_t us); /* SIGSTOP, SIGCONT */
+/* One thread of it gets no time: the others go on. 0: the quorum's. */
+void world_stall(struct world *w, int node, int thread, int64_t us);
 void world_step_clock(struct world *w, int node, int64_t wall_ms);
 bool world_is_up(const struct world *w, int node);
 bool world_is_ready(const struct world *w, int node);
@@ -178,7 +181,7 @@ uint64_t world_hash(const struct world *w);
 
 struct world_counts {
 	int64_t events, frames, requests, asks, letters, jobs;
-	int64_t starts, kills, power_cuts, stops, pauses, resets, dooms;
+	int64_t starts, kills, power_cuts, stops, pauses, stalls, resets, dooms;
 	int64_t fatals; /* processes that ended themselves, as they should */
 	int64_t elections, applied, epochs;
 };

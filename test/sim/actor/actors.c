@@ -31,6 +31,9 @@ struct actors_config actors_config_random(uint64_t seed)
 	c.wrap = prng_below(&r, 4) == 0;
 	c.follower_reads = prng_below(&r, 4) == 0;
 	c.old = prng_below(&r, 2);
+	c.again = prng_below(&r, 3) == 0;
+	if (c.again)
+		c.admin = 20 + (int)prng_below(&r, 200);
 	return c;
 }
 

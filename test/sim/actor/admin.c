@@ -20,7 +20,7 @@ static bool plan_create(struct admin *d)
 
 	if (a->topics_n == TOPICS_MAX)
 		return false;
-	t = cast_topic_add(a, 1 + (int)cast_below(a, a->c.partitions));
+	t = cast_topic_add(a, 1 + (int)cast_below(a, a->c.partitions), false);
 	t->memory = a->c.memory && cast_chance(a, 25);
 	t->retention = a->c.retention && cast_chance(a, 30);
 	for (int i = 0; i < PARTITIONS_MAX; i++)
@@ -32,19 +32,46 @@ static bool plan_create(struct admin *d)
 	return true;
 }
 
-static bool plan_delete(struct admin *d)
+static bool delete(struct admin *d)
 {
-	int there = 0;
-
-	for (int i = 0; i < d->a->topics_n; i++)
-		there += d->a->topics[i].there;
-	if (there < 2)
-		return false;
 	topic(d)->there = false;
 	topic(d)->deleted = true;
 	d->op = history_delete(d->a->h, cast_process(0, 0), topic(d)->number,
 			       world_now_us(d->a->w));
 	d->deed = DEED_DELETE;
+	return true;
+}
+
+static bool plan_delete(struct admin *d)
+{
+	int open = 0;
+
+	for (int i = 0; i < d->a->topics_n; i++)
+		open += cast_is_open(&d->a->topics[i]);
+	return open >= 2 && delete(d);
+}
+
+/* A try to create that was lost may be heard late, and count: so all have as
+ * many partitions, and no settings of their own. */
+static bool plan_again(struct admin *d)
+{
+	struct actors *a = d->a;
+	int last = cast_topic_find(a, str_of("again"));
+	int partitions = last < 0 ? 1 + (int)cast_below(a, a->c.partitions)
+				  : a->topics[last].partitions;
+
+	if (last >= 0 && a->topics[last].there) {
+		d->topic = last;
+		if (!uuid_is_zero(topic(d)->id))
+			return delete(d);
+		caller_doubt(&d->caller);
+		return false;
+	}
+	if (a->topics_n == TOPICS_MAX)
+		return false;
+	(void)cast_topic_add(a, partitions, true);
+	d->topic = a->topics_n - 1;
+	d->deed = DEED_CREATE;
 	return true;
 }
 
@@ -123,9 +150,13 @@ static bool plan(struct admin *d)
 
 	d->tries = 0;
 	d->op = HISTORY_NONE;
-	d->topic = cast_some_topic(a);
+	d->topic = cast_some_topic(a, false);
 	if (a->topics_n < a->c.topics)
 		return plan_create(d);
+	if (d->remakes || (a->c.again && cast_chance(a, 40))) {
+		d->remakes = false;
+		return plan_again(d);
+	}
 	if (d->topic < 0)
 		return false;
 	d->partition = (int)cast_below(a, topic(d)->partitions);
@@ -187,9 +218,13 @@ static void done(struct admin *d, enum history_outcome o)
 		topic(d)->partitions = (int)d->number;
 	if (o == HISTORY_OK)
 		count(d);
+	d->remakes = d->deed == DEED_DELETE && topic(d)->again &&
+		     cast_chance(a, 80);
 	d->deed = DEED_NONE;
 	if (a->topics_n < a->c.topics)
 		cast_arm(a, &d->next, 1);
+	else if (d->remakes)
+		cast_arm(a, &d->next, cast_below(a, 50));
 	else if (a->c.admin)
 		cast_arm(a, &d->next, cast_below(a, 120000 / a->c.admin));
 }
@@ -263,6 +298,8 @@ struct admin *admin_new(struct actors *a)
 	d->a = a;
 	caller_init(&d->caller, a, "admin", 0);
 	d->caller.timeout_ms = min_of(d->caller.timeout_ms, 5000);
+	if (a->c.again)
+		caller_use_ids(&d->caller);
 	timer_init(&d->next, on_next);
 	return d;
 }

@@ -2,7 +2,8 @@
 /*
  * admin: the one administrator. It makes the topics at first, then now and
  * then creates, deletes and extends some, alters their settings, deletes
- * records, and has leaders elected.
+ * records, and has leaders elected; and deletes and makes again topics of one
+ * name.
  *
  * 1. One deed at a time, asked again until its end is known: nobody else
  *    changes topics, so what it finds done it has done itself.
@@ -32,6 +33,7 @@ struct admin {
 	uint32_t op;    /* in the history, or HISTORY_NONE */
 	const char *name; /* of a setting */
 	char value[24];
+	bool remakes;   /* what it has just deleted */
 	struct timer next;
 };
 

@@ -112,10 +112,12 @@ static void ask_delete(struct admin *d)
 	struct delete_topics_request rq;
 	struct delete_topics_request_topic q;
 	struct str names[1] = { str_of(name(d)) };
+	const struct actor_topic *t = &d->a->topics[d->topic];
 
 	wire_preset(&delete_topics_request_type, &rq);
 	wire_preset(&delete_topics_request_topic_type, &q);
-	q.name = names[0];
+	q.name = t->again ? STR_NULL : names[0];
+	q.topic_id = t->id;
 	rq.topics = &q;
 	rq.topics_n = 1;
 	rq.topic_names = names;

@@ -108,6 +108,7 @@ int caller_any(struct caller *c); /* some node */
 
 /* caller_version.c */
 void caller_pick_versions(struct caller *c);
+void caller_use_ids(struct caller *c); /* says topics by their ids */
 
 /* caller_map.c */
 void caller_map_init(struct caller *c);

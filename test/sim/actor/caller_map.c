@@ -61,9 +61,27 @@ void caller_hint(struct caller *c, int topic, int partition, struct place p)
 	s->places[partition] = p;
 }
 
+/* Which of those of its name it is: each has been made once, the last by the
+ * administrator, who has seen the ids of all before; -1: none of them. */
+static int whose(struct caller *c, const struct metadata_response_topic *t)
+{
+	int last = cast_topic_find(c->a, t->name);
+
+	if (last < 0 || !c->a->topics[last].again || t->error_code)
+		return last;
+	for (int i = 0; i <= last; i++)
+		if (uuid_eq(c->a->topics[i].id, t->topic_id))
+			return c->version[API_METADATA] >= 10 ? i : -1;
+	if (c->version[API_METADATA] < 10 ||
+	    !uuid_is_zero(c->a->topics[last].id))
+		return -1;
+	c->a->topics[last].id = t->topic_id;
+	return last;
+}
+
 static void see_topic(struct caller *c, const struct metadata_response_topic *t)
 {
-	int topic = cast_topic_find(c->a, t->name);
+	int topic = whose(c, t);
 	struct sight *s;
 
 	if (topic < 0 || !cast_may(c->a, "Metadata of a topic", t->error_code))

@@ -41,6 +41,17 @@ static void cap_by_metadata(struct caller *c)
 	cap(c, API_OFFSET_FETCH, 9);
 }
 
+void caller_use_ids(struct caller *c)
+{
+	static const int16_t keys[] = { API_METADATA, API_PRODUCE, API_FETCH,
+					API_DELETE_TOPICS };
+
+	for (size_t i = 0; i < countof(served); i++)
+		for (size_t k = 0; k < countof(keys); k++)
+			if (served[i].key == keys[k])
+				c->version[keys[k]] = served[i].max;
+}
+
 /* Half of the clients are new, some are as old as it goes. */
 void caller_pick_versions(struct caller *c)
 {

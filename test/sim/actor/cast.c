@@ -85,36 +85,45 @@ bool cast_may(struct actors *a, const char *where, int16_t code)
 	return false;
 }
 
-int cast_some_topic(struct actors *a)
+bool cast_is_open(const struct actor_topic *t)
+{
+	return t->there && !t->again;
+}
+
+int cast_some_topic(struct actors *a, bool by_id)
 {
 	int there[TOPICS_MAX], n = 0;
 
 	for (int i = 0; i < a->topics_n; i++)
-		if (a->topics[i].there)
+		if (a->topics[i].there && (by_id || !a->topics[i].again))
 			there[n++] = i;
 	return n ? there[cast_below(a, n)] : -1;
 }
 
 int cast_topic_find(const struct actors *a, struct str name)
 {
-	for (int i = 0; i < a->topics_n; i++)
+	for (int i = a->topics_n - 1; i >= 0; i--)
 		if (str_eq_c(name, a->topics[i].name))
 			return i;
 	return -1;
 }
 
-struct actor_topic *cast_topic_add(struct actors *a, int partitions)
+struct actor_topic *cast_topic_add(struct actors *a, int partitions,
+				   bool again)
 {
 	struct actor_topic *t;
+	char number[24]; /* its name in the history */
 
 	assert(a->topics_n < TOPICS_MAX && partitions <= PARTITIONS_MAX);
 	t = &a->topics[a->topics_n];
 	memset(t, 0, sizeof(*t));
-	snprintf(t->name, sizeof(t->name), "t%d", a->topics_n++);
-	t->number = history_topic(a->h, t->name);
+	snprintf(number, sizeof(number), "t%d", a->topics_n++);
+	snprintf(t->name, sizeof(t->name), "%s", again ? "again" : number);
+	t->again = again;
+	t->number = history_topic(a->h, number);
 	t->partitions = partitions;
 	for (int i = 0; i < PARTITIONS_MAX; i++)
-		t->keys[i] = history_key(a->h, t->name, i);
+		t->keys[i] = history_key(a->h, number, i);
 	return t;
 }
 

@@ -25,6 +25,10 @@ struct actor_topic { /* as the administrator knows it */
 	int partitions;
 	bool there;   /* created for certain, and not being deleted */
 	bool deleted; /* deleted, or being deleted */
+	/* There were others of this name, or will be. A request by name may
+	 * meet any of them, so only those go there who say the id. */
+	bool again;
+	struct uuid id; /* of one that is again; zero: not known yet */
 	bool memory, retention;
 	int64_t deleted_ms;
 	bool offline[PARTITIONS_MAX]; /* rightly, in the end */
@@ -74,10 +78,15 @@ int64_t cast_backoff(struct actors *a); /* 20 to 200 ms */
 void cast_count_error(struct actors *a, int16_t code);
 /* The code is one that a client may see, else it is a violation. */
 bool cast_may(struct actors *a, const char *where, int16_t code);
-/* A topic that is there; -1: none. */
-int cast_some_topic(struct actors *a);
-int cast_topic_find(const struct actors *a, struct str name); /* -1 */
-struct actor_topic *cast_topic_add(struct actors *a, int partitions);
+/* It is there, and who knows its name may use it. */
+bool cast_is_open(const struct actor_topic *t);
+/* One that is open, or with by_id also one that is again; -1: none. */
+int cast_some_topic(struct actors *a, bool by_id);
+/* The last of that name; -1: none. */
+int cast_topic_find(const struct actors *a, struct str name);
+/* Under a name of its own, or under the one that is used again and again. */
+struct actor_topic *cast_topic_add(struct actors *a, int partitions,
+				   bool again);
 int cast_process(int actor, int key); /* of the history */
 
 /*

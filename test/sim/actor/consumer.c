@@ -8,7 +8,7 @@ static void follow_topics(struct consumer *c)
 
 	intake_prune(&c->in);
 	for (int t = 0; t < a->topics_n; t++) {
-		if (!a->topics[t].there)
+		if (!cast_is_open(&a->topics[t]))
 			continue;
 		for (int p = 0; p < a->topics[t].partitions; p++)
 			if ((t * 31 + p * 17 + c->in.actor * 7) % 100 <

@@ -27,6 +27,8 @@ static struct finale_reader *reader_new(struct actors *a, int topic, int actor)
 	struct finale_reader *r = mem_zalloc(sizeof(*r));
 
 	caller_init(&r->caller, a, "final", topic);
+	if (a->topics[topic].again)
+		caller_use_ids(&r->caller);
 	r->caller.timeout_ms = min_of(r->caller.timeout_ms, 5000);
 	intake_init(&r->in, &r->caller, actor, HISTORY_FINAL);
 	r->in.part_bytes = 1 << 20;

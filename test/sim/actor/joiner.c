@@ -23,7 +23,7 @@ uint64_t joiner_topics_seen(const struct joiner *m)
 	uint64_t h = 0;
 
 	for (int i = 0; i < a->topics_n; i++)
-		if (a->topics[i].there)
+		if (cast_is_open(&a->topics[i]))
 			h = h * 1000003 + (uint64_t)(i * 64 + 1 +
 						     a->topics[i].partitions);
 	return h;

@@ -19,11 +19,11 @@ void joiner_subscribe(const struct joiner *m, struct buf *out)
 	int32_t n = 0;
 
 	for (int i = 0; i < a->topics_n; i++)
-		n += a->topics[i].there;
+		n += cast_is_open(&a->topics[i]);
 	buf_put_i16(out, 0);
 	buf_put_i32(out, n);
 	for (int i = 0; i < a->topics_n; i++)
-		if (a->topics[i].there)
+		if (cast_is_open(&a->topics[i]))
 			put_text(out, a->topics[i].name);
 	buf_put_i32(out, -1); /* no user data */
 }
@@ -56,8 +56,8 @@ static void put_share(struct joiner *m, struct buf *b, int i, int k)
 	for (int t = 0; t < a->topics_n; t++) {
 		int first, count;
 
-		range(a->topics[t].there ? a->topics[t].partitions : 0, i, k,
-		      &first, &count);
+		range(cast_is_open(&a->topics[t]) ? a->topics[t].partitions : 0,
+		      i, k, &first, &count);
 		if (!count)
 			continue;
 		topics++;

@@ -71,7 +71,8 @@ static void on_make(struct timer *t)
 {
 	struct producer *p = container_of(t, struct producer, make);
 	struct actors *a = p->a;
-	int topic = cast_some_topic(a), partition;
+	bool by_id = p->caller.version[API_PRODUCE] >= 13;
+	int topic = cast_some_topic(a, by_id), partition;
 
 	if (a->stopping)
 		return;
