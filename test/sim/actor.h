@@ -50,6 +50,7 @@ struct actors_config {
 	bool follower_reads; /* some consumers name the rack of a follower */
 	bool old;      /* some clients speak the oldest versions */
 	int min_insync; /* of topics; 0: the default */
+	bool calm;     /* nothing goes wrong: who waits in vain is wrong */
 };
 struct actors_config actors_config_random(uint64_t seed);
 /* Ends of the network that they need (world_config.clients). */

@@ -8,7 +8,8 @@
 
 static const char *const names[FAULT_KINDS] = {
 	"kill", "kill-all", "power", "power-all", "stop", "doom-exit",
-	"doom-disk", "pause", "stall", "reset", "isolate", "one-way", "ring", "flap",
+	"doom-disk", "pause", "stall", "reset", "isolate", "one-way", "ring",
+	"flap",
 	"net", "slow-disk", "cold", "read", "lie", "write", "dead-disk",
 	"space", "clock", "rot", "wipe" };
 

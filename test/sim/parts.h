@@ -97,6 +97,7 @@ struct node {
 	int64_t doom_exits, doom_calls;
 	bool failed;  /* a disk fault was met in this life */
 	bool was_failed; /* or in an earlier one */
+	bool was_cut; /* from its power, ever */
 	bool wiped; /* and nobody may have heard of it yet */
 	bool was_wiped; /* ever */
 	bool damaged; /* bytes on its medium are wrong: it may refuse */

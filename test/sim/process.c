@@ -90,6 +90,7 @@ void node_die(struct node *n, enum world_death how)
 	release(w, &n->held);
 	n->state = NODE_DOWN;
 	n->was_failed |= n->failed;
+	n->was_cut |= how == DEATH_POWER;
 	n->wiped &= !n->ready;
 	n->ready = n->doomed = n->failed = false;
 	n->quorum = NULL;

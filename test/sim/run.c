@@ -104,6 +104,7 @@ static void draw(struct run *r)
 	r->fc = (struct faults_config){ .seed = prng_next(&r->prng),
 					.kinds = c->kinds,
 					.calm = !c->kinds || chance(r, 3) };
+	r->ac.calm = r->fc.calm;
 }
 
 static void describe(struct run *r)

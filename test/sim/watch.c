@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watch: see watch.h. Reads logs behind the back of their node: no fault and
  * no death happens meanwhile. */
+#include <stdio.h>
+
 #include "log_internal.h"
 #include "shard.h"
 #include "watch.h"
@@ -45,7 +47,10 @@ struct watch {
 	struct map agreed; /* index -> struct agreed * */
 	struct map canons; /* topic id and partition -> struct canon * */
 	int64_t counted_at; /* applied: who counted was seen there */
+	uint64_t visits;    /* of replicas */
 };
+
+#define NAME_EVERY 32 /* visits, for one look at the disk */
 
 /* ---- the agreed log ------------------------------------------------------ */
 
@@ -293,17 +298,30 @@ static void check_content(struct watch *x, struct node *n, struct hosted *h,
 	}
 }
 
-static struct hosted *hosted_on(struct watch *x, struct node *m,
-				const struct hosted *h)
+/* Whichever of its shards has it; NULL: none. */
+static struct hosted *find_on(const struct node *n, struct uuid topic,
+			      int32_t index, struct broker **at)
 {
-	struct sim_thread *t = &m->threads[broker_shard_of(
-		str_of(h->topic->name), h->index, x->w->config.shards)];
-	struct hosted *other;
+	struct partition_id id = { topic, index };
 
-	if (m->state == NODE_DOWN || !t->broker || !t->broker->copy)
-		return NULL;
-	other = hosted_find(t->broker, (struct partition_id){ h->topic->id,
-							      h->index });
+	for (int i = 1; i <= n->w->config.shards; i++) {
+		struct broker *b = n->threads[i].broker;
+		struct hosted *h = n->state != NODE_DOWN && b && b->copy
+					   ? hosted_find(b, id) : NULL;
+
+		if (!h)
+			continue;
+		if (at)
+			*at = b;
+		return h;
+	}
+	return NULL;
+}
+
+static struct hosted *hosted_on(struct node *m, const struct hosted *h)
+{
+	struct hosted *other = find_on(m, h->topic->id, h->index, NULL);
+
 	return other && other->replica && other->log ? other : NULL;
 }
 
@@ -315,7 +333,7 @@ static void check_anew(struct watch *x, struct node *n, struct hosted *h,
 		return;
 	s->anew = false;
 	for (int i = 1; i <= x->w->config.nodes; i++) {
-		const struct hosted *other = hosted_on(x, node_of(x->w, i), h);
+		const struct hosted *other = hosted_on(node_of(x->w, i), h);
 		const struct replica *r = other ? other->replica : NULL;
 
 		if (!r || r->role != REPLICA_LEADER ||
@@ -341,8 +359,11 @@ static void check_isr(struct watch *x, struct node *n, struct hosted *h,
 
 	for (int32_t i = 0; i < r->isr_n && !c->loose; i++) {
 		struct node *m = node_of(x->w, r->isr[i]);
-		const struct hosted *other = hosted_on(x, m, h);
+		const struct hosted *other = hosted_on(m, h);
 
+		/* given up by agreement, which this leader has not heard */
+		if (c->counted && !(c->counted & 1u << m->id))
+			continue;
 		if (m != n && other && !log_error(other->log) && !m->damaged &&
 		    !m->wiped && log_end(other->log) < r->high_watermark)
 			world_violation(x->w, "%s-%d: node %d, in sync, ends at"
@@ -423,6 +444,35 @@ static void check_damage(struct watch *x, struct node *n, struct hosted *h)
 			"disk that never failed", NAME(h), n->id);
 }
 
+/* What is open stands under its name, where the next start looks for it. */
+static void check_name(struct watch *x, struct node *n, const struct hosted *h)
+{
+	struct disk *d = disk_mem_disk(n->mem);
+	char dir[LOG_PATH_MAX], path[LOG_PATH_MAX + 32], id[UUID_TEXT_MAX];
+	uint8_t text[128];
+	struct file *f;
+	int64_t got;
+
+	if (x->visits++ % NAME_EVERY || log_error(h->log))
+		return;
+	log_dir_path(h->log, dir);
+	snprintf(path, sizeof(path), "%s/" METADATA_NAME, dir);
+	if (d->ops->open(d, path, DISK_READ, &f) < 0) {
+		/* a power cut may have taken the file, not the directory */
+		if (!n->was_cut)
+			world_violation(x->w, "%s-%d: node %d has it open, and "
+					"not on disk", NAME(h), n->id);
+		return;
+	}
+	got = disk_read(d, f, 0, text, sizeof(text));
+	d->ops->close(f);
+	uuid_text(h->topic->id, id);
+	if (got > 0 && !n->was_cut &&
+	    !memmem(text, (size_t)got, id, strlen(id)))
+		world_violation(x->w, "%s-%d: on node %d another topic has its "
+				"directory", NAME(h), n->id);
+}
+
 static void check_hosted(struct watch *x, struct node *n,
 			 const struct broker *b, struct hosted *h)
 {
@@ -496,6 +546,7 @@ void watch_turn(struct watch *x, struct sim_thread *t)
 			if (!h || !h->replica || !h->log)
 				continue;
 			check_damage(x, n, h);
+			check_name(x, n, h);
 			if (!log_error(h->log))
 				check_hosted(x, n, t->broker, h);
 		}
@@ -509,14 +560,9 @@ static bool is_damaged_copy(struct world *w, int node,
 			    const struct partition *p)
 {
 	struct node *n = node_of(w, node);
-	int i = broker_shard_of(str_of(p->topic->name), p->index,
-				w->config.shards);
-	struct broker *b = n->threads[i].broker;
-	const struct hosted *h;
+	const struct hosted *h = n->damaged ? find_on(n, p->topic->id, p->index,
+						      NULL) : NULL;
 
-	if (!n->damaged || n->state == NODE_DOWN || !b || !b->copy)
-		return false;
-	h = hosted_find(b, (struct partition_id){ p->topic->id, p->index });
 	return h && h->log && log_error(h->log);
 }
 
@@ -576,16 +622,10 @@ void watch_free(struct watch *x)
 
 /* ---- for people ---------------------------------------------------------- */
 
-static void dump_on(struct world *w, struct node *n,
-		    const struct partition *p, struct buf *out)
+static void dump_on(struct node *n, const struct partition *p, struct buf *out)
 {
-	int i = broker_shard_of(str_of(p->topic->name), p->index,
-				w->config.shards);
-	struct broker *b = n->threads[i].broker;
-	const struct hosted *h = b && b->copy
-		? hosted_find(b, (struct partition_id){ p->topic->id,
-							p->index })
-		: NULL;
+	struct broker *b = NULL;
+	const struct hosted *h = find_on(n, p->topic->id, p->index, &b);
 
 	buf_printf(out, "  node %d: ", n->id);
 	if (!h || !h->replica) {
@@ -623,7 +663,7 @@ void world_dump(struct world *w, struct buf *out)
 				   (int)p->replicas.n,
 				   (int)p->last_known_leader);
 			for (int32_t r = 0; r < p->replicas.n; r++)
-				dump_on(w, node_of(w, p->replicas.v[r]), p,
+				dump_on(node_of(w, p->replicas.v[r]), p,
 					out);
 		}
 	}

@@ -16,6 +16,7 @@
  *  6. The log start never falls.
  *  7. A broker that was fenced serves no longer than its lease can last.
  *  8. No copy looks damaged on a disk that has never failed.
+ *  9. A log that is open stands on disk under its name, and is that topic's.
  * Partitions with durability=memory, or with unclean elections, are exempt
  * from 3 to 6 once something has died.
  */

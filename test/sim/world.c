@@ -50,28 +50,30 @@ static struct event pop(struct world *w)
 	return first;
 }
 
-void plan(struct world *w, int64_t at_us, int node, enum event_tag tag,
-	  event_fn *fn, void *ctx)
+static void put(struct world *w, struct event e)
 {
 	int owner = estate_enter(0);
 
-	push(w, (struct event){
-		.at_us = max_of(at_us, w->now_us), .seq = ++w->seq, .fn = fn,
-		.ctx = ctx, .node = node, .tag = tag,
-		.life = node ? node_of(w, node)->life : 0 });
+	e.at_us = max_of(e.at_us, w->now_us);
+	e.seq = ++w->seq;
+	e.life = e.node ? node_of(w, e.node)->life : 0;
+	push(w, e);
 	estate_enter(owner);
+}
+
+void plan(struct world *w, int64_t at_us, int node, enum event_tag tag,
+	  event_fn *fn, void *ctx)
+{
+	put(w, (struct event){ .at_us = at_us, .fn = fn, .ctx = ctx,
+			       .node = node, .tag = tag });
 }
 
 void plan_on(struct sim_thread *t, int64_t at_us, enum event_tag tag,
 	     event_fn *fn, void *ctx)
 {
-	struct node *n = t->node;
-	int owner = estate_enter(0);
-
-	push(n->w, (struct event){
-		.at_us = at_us, .seq = ++n->w->seq, .fn = fn, .ctx = ctx,
-		.node = n->id, .thread = t, .tag = tag, .life = n->life });
-	estate_enter(owner);
+	put(t->node->w, (struct event){ .at_us = at_us, .fn = fn, .ctx = ctx,
+					.node = t->node->id, .thread = t,
+					.tag = tag });
 }
 
 void fold(struct world *w, uint64_t a, uint64_t b)

@@ -4,6 +4,9 @@
  */
 #include "intake.h"
 
+/* Answers are written late now and then: shorter waits tell nothing. */
+#define WAIT_MIN_MS 400
+
 struct item {
 	struct intake_part *part;
 	unsigned moved;
@@ -14,6 +17,7 @@ struct fetch { /* on its way; freed when it comes back */
 	struct intake *in;
 	int node;
 	int64_t asked_us;
+	bool behind; /* a leader has told of more in one of them */
 	int n;
 	struct item items[INTAKE_PARTS_MAX];
 };
@@ -249,6 +253,18 @@ static bool session_told(struct fetch *f, const struct fetch_response *r)
 	return true;
 }
 
+/* What is there is given at once, whichever shards the others wait at. */
+static void check_wait(const struct fetch *f)
+{
+	struct actors *a = f->in->a;
+	int64_t us = world_now_us(a->w) - f->asked_us;
+
+	if (a->c.calm && f->behind && f->in->max_wait_ms >= WAIT_MIN_MS &&
+	    us > (f->in->max_wait_ms - 5) * INT64_C(1000))
+		world_violation(a->w, "Fetch: node %d waited for %" PRId64
+				" us although it had records", f->node, us);
+}
+
 static void on_fetched(void *ctx, const struct answer *a)
 {
 	struct fetch *f = ctx;
@@ -262,6 +278,7 @@ static void on_fetched(void *ctx, const struct answer *a)
 		if (f->items[i].moved == f->items[i].part->moved)
 			f->items[i].part->fetching = false;
 	fine = a->body && session_told(f, a->body);
+	check_wait(f);
 	if (fine)
 		each_part(f, a->body, a->version);
 	else if (!a->body)
@@ -334,6 +351,8 @@ bool intake_fetch(struct intake *in, int node)
 		if (may_fetch(p, node, &f->items[f->n])) {
 			p->fetching = true;
 			part_hold(p);
+			f->behind |= !f->items[f->n].follower &&
+				     p->position < p->hw;
 			f->n++;
 		}
 	}
