@@ -111,7 +111,7 @@ static int make_dir(struct work *w)
 	int r = 0;
 
 	log_dir_path(w->log, path);
-	if (w->place.missing || !w->old || w->misnamed)
+	if (w->place.missing || w->misnamed || !(w->old || w->named))
 		r = store_make_dir(w->r->store, w->log, path);
 	map_put(&w->r->dirs, path, strlen(path), w->r);
 	return r;
@@ -301,7 +301,8 @@ static int check_topic(struct work *w)
 	struct uuid id;
 	int r = survey_metadata(w, &id);
 
-	if (r || uuid_is_zero(id) || uuid_eq(id, w->rl->topic_id))
+	w->named = !r && uuid_eq(id, w->rl->topic_id);
+	if (r || w->named || uuid_is_zero(id))
 		return r;
 	snprintf(from, sizeof(from), LOG_ROOT "/%s", w->dir);
 	w->misnamed = is_same_topic(id, w->rl->topic_id);

@@ -37,7 +37,8 @@ struct work {
 	int64_t bound; /* everything before is vouched for */
 	bool damaged;
 	bool unreadable; /* the checkpoint's entry makes no sense */
-	bool misnamed; /* its partition.metadata is to be written anew */
+	bool named;    /* its partition.metadata is right */
+	bool misnamed; /* it is to be written anew */
 	bool recheck;  /* it was damaged at an earlier start */
 	const char *why; /* it is damaged, and where; the first thing found */
 	int64_t bad_base, bad_pos; /* -1: not one file, not one place */

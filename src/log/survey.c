@@ -316,6 +316,7 @@ struct log *survey_new_log(struct work *w)
 
 		if (e && !w->old)
 			return NULL;
+		w->named = !e && !uuid_is_zero(id);
 		if (w->old && (e || uuid_is_zero(id)))
 			survey_blame(w, -1, -1, "its topic is not known");
 	}

@@ -291,6 +291,27 @@ TEST(the_topic_id_beside_the_segments_is_not_needed)
 	bench_fini(&b);
 }
 
+/* Ten thousand logs of the life that ended: each file that is written again at
+ * the start costs the file system a cut and a block. */
+TEST(a_topic_id_that_is_right_is_not_written_again)
+{
+	static const char path[] = "log/t-0/partition.metadata";
+	struct file *f;
+	int64_t size;
+
+	setup(true);
+	resize(path, 10);
+	end(1);
+	open_both();
+	check_whole(l, 40);
+	ck_assert_int_eq(disk()->ops->open(disk(), path, DISK_READ, &f), 0);
+	size = disk()->ops->size(f);
+	disk()->ops->close(f);
+	ck_assert_int_eq(size, (int64_t)strlen("version: 0\ntopic_id: \n") +
+			       22 + 10);
+	bench_fini(&b);
+}
+
 /* The directory of another topic would go aside, with all that is in it. */
 TEST(a_damaged_topic_id_is_not_another_topics)
 {
