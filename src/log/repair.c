@@ -226,8 +226,9 @@ static void put_damaged(struct work *w, struct buf *out)
 	l->damaged = true;
 	if (w->old)
 		l->durable_end = max_of(l->promised_end, l->end);
-	if (w->plan.n && w->plan.low == NONE)
-		l->durable_end = max_of(l->durable_end, survey_end(w));
+	if (!w->old || (w->plan.n && w->plan.low == NONE))
+		l->durable_end = max_of(l->durable_end,
+					survey_journaled_end(w));
 	checkpoint_put_log(&one, l);
 	checkpoint_put(out, one.p, one.n);
 	buf_fini(&one);

@@ -57,6 +57,9 @@ int survey_metadata(struct work *w, struct uuid *id) must_use;
 /* Nothing happened since the checkpoint, and the files are as it says. */
 bool survey_is_untouched(struct work *w);
 bool survey_sizes_fit(const struct log *old);
+/* How far the log had come at least, by the journal: where its batches end,
+ * where it was cut, where an epoch began. A checkpoint says more. */
+int64_t survey_journaled_end(const struct work *w);
 /* The log as it will be, without a segment; NULL: nothing is there. */
 struct log *survey_new_log(struct work *w);
 /* Finds what is whole, into w->log; w->damaged when that is not enough. */

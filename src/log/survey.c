@@ -507,10 +507,14 @@ static bool fits(struct work *w, const struct batch *b, int64_t limit)
 	       is_of_epoch(w, b) && agrees(w, b);
 }
 
-/* No checkpoint, and nothing in the journal, says where the log ends. */
+/*
+ * No checkpoint, and nothing in the journal, says where the log ends; or one
+ * does, of a log that was damaged: what it knew came from a start like that.
+ */
 static bool is_unknown(const struct work *w)
 {
-	return w->r->blind && !w->old && !w->plan.n && w->plan.low == NONE;
+	return w->recheck || (w->r->blind && !w->old && !w->plan.n &&
+			      w->plan.low == NONE);
 }
 
 /* In a file whose bytes nobody vouches for: is there life behind the tear? One
@@ -704,11 +708,7 @@ static int64_t last_base(const struct work *w)
 	return l->seg_n ? l->seg[l->seg_n - 1]->base : -1;
 }
 
-/*
- * How far the log had come at least, by the journal: where its batches end,
- * where it was cut, where an epoch began. A checkpoint says more.
- */
-static int64_t journaled_end(const struct work *w)
+int64_t survey_journaled_end(const struct work *w)
 {
 	const struct epochs *e = &w->plan.epochs;
 	int64_t end = e->n ? e->v[e->n - 1].start : 0;
@@ -724,7 +724,7 @@ static void check_promise(struct work *w)
 	int64_t promised = w->old ? w->old->promised_end : -1;
 
 	if (end < min_of(promised, w->plan.low) || end < w->bound ||
-	    (w->r->blind && !w->old && end < journaled_end(w)))
+	    (w->r->blind && !w->old && end < survey_journaled_end(w)))
 		survey_blame(w, last_base(w), -1,
 			     "it ends before what was acknowledged");
 }
