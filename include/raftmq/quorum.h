@@ -94,6 +94,8 @@ struct quorum_config {
 	int32_t election_timeout_ms, heartbeat_ms; /* 0: 500 and 50 */
 	/* take a snapshot after so much; 0: 65536 entries, 64 MiB */
 	int64_t snapshot_entries, snapshot_bytes;
+	/* kept below it, at most, for those who are behind; 0: 8192 */
+	int64_t trailing_entries;
 	/* the leader has all nodes compare their state this often; 0: 1024 */
 	int64_t hash_entries;
 	struct quorum_hooks hooks;

@@ -294,37 +294,58 @@ static bool is_same_topic(struct uuid a, struct uuid b)
 	return same >= (int)sizeof(a.b) / 2;
 }
 
-/* The directory is of another topic than the journal's: it stays, aside. */
-static int check_topic(struct work *w)
+/* Out of the way, under a name that nothing else has. */
+static int put_away(struct work *w, const char *suffix)
 {
 	struct disk *d = w->r->store->disk;
 	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	int r = -ENOTEMPTY;
+
+	snprintf(from, sizeof(from), LOG_ROOT "/%s", w->dir);
+	for (unsigned i = 0; r == -ENOTEMPTY || r == -EEXIST; i++) {
+		snprintf(to, sizeof(to), LOG_ROOT "/%.160s.%" PRIx64 ".%x-%s",
+			 w->dir, w->r->life, i, suffix);
+		r = d->ops->rename(d, from, to);
+	}
+	if (!r)
+		trace_warn("log", "a directory that is not known to be this "
+			   "topic's is moved aside", "from=%s to=%s", from, to);
+	return r == -ENOENT ? 0 : r;
+}
+
+/*
+ * A log that began since the last checkpoint: the journal has all of it. Files
+ * that are not known to be its own may be those of the last topic of that name,
+ * whose other name a power cut took.
+ */
+static bool needs_no_files(const struct work *w)
+{
+	return !w->old && !w->unreadable && !w->r->blind;
+}
+
+/* The directory is of another topic than the journal's: it stays, aside. */
+static int check_topic(struct work *w)
+{
 	struct uuid id;
 	int r = survey_metadata(w, &id);
 
 	w->named = !r && uuid_eq(id, w->rl->topic_id);
-	if (r || w->named || uuid_is_zero(id))
+	if (r || w->named)
 		return r;
-	snprintf(from, sizeof(from), LOG_ROOT "/%s", w->dir);
+	if (uuid_is_zero(id))
+		return needs_no_files(w) ? put_away(w, "delete") : 0;
 	w->misnamed = is_same_topic(id, w->rl->topic_id);
-	if (w->misnamed) {
-		trace_warn("log", "a topic id is damaged, and written anew",
-			   "file=%s/" METADATA_NAME, from);
-		return 0;
-	}
-	snprintf(to, sizeof(to), LOG_ROOT "/%.160s.%" PRIx64 "-stray", w->dir,
-		 w->r->life);
-	trace_warn("log", "a directory of another topic is moved aside",
-		   "from=%s to=%s", from, to);
-	return d->ops->rename(d, from, to);
+	if (!w->misnamed)
+		return put_away(w, "stray");
+	trace_warn("log", "a topic id is damaged, and written anew",
+		   "file=" LOG_ROOT "/%s/" METADATA_NAME, w->dir);
+	return 0;
 }
 
 static int look_at(struct work *w)
 {
 	int r = 0;
 
-	if (w->rl && !w->rl->deleted)
-		r = check_topic(w);
 	if (w->known && !(w->rl && w->rl->anew)) {
 		w->old = checkpoint_read_log(w->r->store, w->known->entry);
 		w->unreadable = !w->old;
@@ -333,6 +354,8 @@ static int look_at(struct work *w)
 		log_free(w->old); /* another topic had that name before */
 		w->old = NULL;
 	}
+	if (w->rl && !w->rl->deleted)
+		r = check_topic(w);
 	if (w->rl && w->rl->deleted)
 		w->rl = NULL;
 	return r ? r : survey_begin(w);

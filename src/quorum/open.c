@@ -311,7 +311,7 @@ static void configure(struct quorum *q, const struct quorum_config *c)
 	q->snapshot_entries = or_else(c->snapshot_entries, SNAPSHOT_ENTRIES);
 	q->snapshot_bytes = or_else(c->snapshot_bytes, SNAPSHOT_BYTES);
 	q->hash_entries = or_else(c->hash_entries, HASH_ENTRIES);
-	q->trailing_entries = TRAILING_MAX;
+	q->trailing_entries = or_else(c->trailing_entries, TRAILING_MAX);
 	q->trailing_bytes = TRAILING_BYTES_MAX;
 	q->leader = -1;
 	q->incoming.peer = -1;

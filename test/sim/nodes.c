@@ -44,10 +44,17 @@ static void stalled_enough(void *ctx)
 {
 	struct sim_thread *t = ctx;
 
-	if (t->stalled_until_us > t->node->w->now_us)
+	struct node *n = t->node;
+
+	if (t->stalled_until_us > n->w->now_us)
 		return;
+	if (n->paused_until_us) { /* what came before the pause comes first */
+		t->stalled_until_us = n->paused_until_us + 1;
+		world_at(n->w, t->stalled_until_us, stalled_enough, t);
+		return;
+	}
 	t->stalled_until_us = 0;
-	release(t->node->w, &t->held);
+	release(n->w, &t->held);
 }
 
 void world_stall(struct world *w, int node, int thread, int64_t us)

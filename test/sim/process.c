@@ -435,6 +435,7 @@ static void open_quorum(struct node *n)
 			n, SETTING_QUORUM_HEARTBEAT_INTERVAL_MS),
 		.snapshot_entries = number(n, SETTING_QUORUM_SNAPSHOT_ENTRIES),
 		.snapshot_bytes = number(n, SETTING_QUORUM_SNAPSHOT_BYTES),
+		.trailing_entries = n->w->config.trailing,
 		.hash_entries = 64,
 		.hooks = { .ctx = n, .send = on_send, .give = on_give,
 			   .applied = on_applied, .dropped = on_dropped,

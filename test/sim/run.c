@@ -90,6 +90,7 @@ static void draw(struct run *r)
 {
 	const struct run_config *c = r->config;
 	static const int nodes[] = { 3, 3, 3, 3, 3, 3, 5, 5, 1, 1 };
+	static const int64_t trailing[] = { 0, 0, 0, 1, 5, 50 };
 
 	prng_init(&r->prng, c->seed * 0x9e3779b97f4a7c15u + 1);
 	draw_settings(r);
@@ -99,6 +100,7 @@ static void draw(struct run *r)
 		.nodes = c->nodes ? c->nodes : nodes[below(r, 10)],
 		.shards = 1 + (int)below(r, 3),
 		.clients = actors_ends(&r->ac),
+		.trailing = trailing[below(r, countof(trailing))],
 		.settings = r->settings, .loud = c->loud,
 		.ctx = r, .on_power = on_power };
 	r->fc = (struct faults_config){ .seed = prng_next(&r->prng),

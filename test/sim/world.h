@@ -33,6 +33,7 @@ struct world_config {
 	int nodes;   /* 1, 3 or 5, all of them founders */
 	int shards;  /* 1 to 3 per node */
 	int clients;
+	int64_t trailing; /* agreed entries kept below a snapshot; 0: many */
 	/* "name=value" settings of every node; NULL ends the list */
 	const char *const *settings;
 	bool loud;   /* trace lines of the nodes to stderr */

@@ -331,6 +331,7 @@ int sim_try_start(struct sim *s, int node)
 		.election_timeout_ms = s->config.election_timeout_ms,
 		.heartbeat_ms = s->config.heartbeat_ms,
 		.snapshot_entries = s->config.snapshot_entries,
+		.trailing_entries = s->config.trailing_entries,
 		.hash_entries = s->config.hash_entries,
 		.hooks = { n, on_send, on_give, on_applied, on_dropped,
 			   on_restored, on_role, NULL },
@@ -342,8 +343,6 @@ int sim_try_start(struct sim *s, int node)
 	rc = quorum_open(&n->q, &c);
 	if (rc)
 		return rc;
-	if (s->config.trailing_entries)
-		n->q->trailing_entries = s->config.trailing_entries;
 	if (s->config.segment_bytes)
 		n->q->entries.segment_bytes = s->config.segment_bytes;
 	n->applied = quorum_applied_index(n->q);
