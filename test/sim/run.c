@@ -54,7 +54,8 @@ static void draw_settings(struct run *r)
 {
 	r->settings[r->settings_n++] = "auto.create.topics.enable=false";
 	if (chance(r, 50))
-		set(r, "quorum.snapshot.entries", 16 + below(r, 200));
+		set(r, "quorum.snapshot.entries",
+		    16 + below(r, chance(r, 50) ? 10 : 200));
 	if (chance(r, 50))
 		set(r, "log.segment.bytes", 2000 + below(r, 60000));
 	if (chance(r, 30))
@@ -90,7 +91,7 @@ static void draw(struct run *r)
 {
 	const struct run_config *c = r->config;
 	static const int nodes[] = { 3, 3, 3, 3, 3, 3, 5, 5, 1, 1 };
-	static const int64_t trailing[] = { 0, 0, 0, 1, 5, 50 };
+	static const int64_t trailing[] = { 0, 0, 1, 1, 5, 50 };
 
 	prng_init(&r->prng, c->seed * 0x9e3779b97f4a7c15u + 1);
 	draw_settings(r);
