@@ -11,6 +11,8 @@
  * 2. A sync that failed is not repeated: that log is offline. What it had
  *    acknowledged may stand in the journal alone then, so no journal file is
  *    let go (store.held) before it is known that others have it.
+ * 3. A checkpoint speaks of directories whose names are on disk: under an older
+ *    name's remains the next start would take them for its own.
  */
 #include <stdio.h>
 
@@ -34,6 +36,7 @@ struct sync_job {
 	struct store_job base;
 	struct disk *disk;
 	bool root; /* log/ itself has new names */
+	int root_error;
 	bool cycle; /* part of the cycle, else of store_sync_log */
 	bool naming; /* of store_sync_names */
 	int n;
@@ -65,8 +68,9 @@ static void sync_run(struct store_job *base)
 {
 	struct sync_job *j = (struct sync_job *)base;
 	const struct disk_ops *ops = j->disk->ops;
-	int root = j->root ? ops->sync_dir(j->disk, LOG_ROOT) : 0;
 
+	if (j->root)
+		j->root_error = ops->sync_dir(j->disk, LOG_ROOT);
 	for (int i = 0; i < j->n; i++)
 		ops->writeback(j->v[i].file, 0, j->v[i].size);
 	for (int i = 0; i < j->n; i++) {
@@ -74,7 +78,8 @@ static void sync_run(struct store_job *base)
 
 		v->error = ops->sync(v->file);
 		if (!v->error && v->dir)
-			v->error = root ? root : sync_names(j->disk, v->dir);
+			v->error = j->root_error ? j->root_error :
+				   sync_names(j->disk, v->dir);
 	}
 }
 
@@ -111,6 +116,8 @@ static void sync_finish(struct store_job *base)
 {
 	struct sync_job *j = (struct sync_job *)base;
 
+	if (j->root_error && !base->store->journal.error)
+		journal_fail(base->store, -EIO);
 	for (int i = 0; i < j->n; i++)
 		take_item(&j->v[i]);
 	if (j->cycle) {
@@ -270,7 +277,7 @@ static struct sync_job *next_batch(struct store *s)
 		if (g->log && !g->log->error)
 			add_item(j, g);
 	}
-	if (j->n) {
+	if (j->n || s->root_fresh) {
 		j->root = s->root_fresh;
 		s->root_fresh = false;
 		return j;
@@ -283,7 +290,8 @@ void cycle_step(struct store *s)
 {
 	struct sync_job *j;
 
-	if (s->cycle != CYCLE_SYNC || s->stopping || s->syncing || s->held)
+	if (s->cycle != CYCLE_SYNC || s->stopping || s->syncing || s->held ||
+	    s->journal.error)
 		return;
 	j = next_batch(s);
 	if (j) {

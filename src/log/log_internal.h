@@ -430,7 +430,7 @@ struct store {
 	struct store_job *taken; /* a checkpoint that waits for the journal */
 	uint64_t taken_frame;
 	struct list todo;       /* segments the cycle has yet to sync */
-	bool root_fresh;        /* a log's directory is not yet synced */
+	bool root_fresh;        /* names in log/ are not yet synced */
 	bool syncing;           /* a job of the cycle is in the pool */
 	int32_t held;           /* failed logs that the journal is kept for */
 	int64_t sweep_ms;       /* last look for what retention lets go */

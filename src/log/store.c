@@ -397,6 +397,7 @@ static int put_aside(struct store *s, struct log *l)
 	renamed_path(s, l, "stray", to);
 	trace_warn("log", "a directory of another topic is moved aside",
 		   "from=%s to=%s", from, to);
+	s->root_fresh = true;
 	r = s->disk->ops->rename(s->disk, from, to);
 	return r == -ENOENT ? 0 : r;
 }
@@ -544,6 +545,7 @@ void store_log_delete(struct store *s, struct log *l)
 	log_dir_path(l, from);
 	renamed_path(s, l, "delete", d->path);
 	journal_forget(s, l);
+	s->root_fresh = true;
 	if (!s->disk->ops->rename(s->disk, from, d->path)) {
 		d->at_ms = s->now_ms + max_of(l->set.file_delete_delay_ms, 0);
 		d->frame = journal_last_frame(s);
@@ -742,6 +744,8 @@ int store_close(struct store *s)
 		return -EBUSY;
 	s->stopping = s->closing = true;
 	r = s->journal.error ? s->journal.error : sync_all(s);
+	if (!r && s->root_fresh)
+		r = s->disk->ops->sync_dir(s->disk, LOG_ROOT);
 	if (!r)
 		r = checkpoint_write_clean(s);
 	if (!r)

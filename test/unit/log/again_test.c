@@ -75,6 +75,67 @@ TEST_TIMES(files_of_the_last_topic_are_not_taken_for_those_of_the_next, 2)
 	bench_fini(&b);
 }
 
+/*
+ * Once a checkpoint speaks of the new topic, written in the turn of things or
+ * by a clean stop, its directory has that name on disk: nothing else tells any
+ * more that what would be found there is another's.
+ */
+TEST_TIMES(a_checkpoint_speaks_of_names_that_are_on_disk, 2)
+{
+	struct log_settings settings = bench_settings(true);
+	struct uuid next = { .b = { 1, 2, 3 } };
+	struct bench b;
+	struct log *l;
+
+	settings.file_delete_delay_ms = 3600000;
+	bench_init(&b, 1);
+	bench_open(&b);
+	bench_settle(&b);
+	l = bench_log(&b, "t", &settings);
+	bench_must_append(l, 0, MAKING(.n = 3, .tag = 1));
+	bench_settle(&b);
+	bench_tick(&b, 70000); /* all of it is synced */
+	bench_settle(&b);
+	store_log_delete(b.store, l);
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), next, 0 }, &settings, &l), 0);
+	bench_settle(&b);
+	if (_i == 0) {
+		for (int i = 0; i < 3; i++)
+			bench_tick(&b, 70000);
+		bench_crash(&b, DISK_MEM_LOSE);
+	} else {
+		bench_close(&b);
+		disk_mem_crash(b.mem, DISK_MEM_LOSE);
+	}
+	bench_open(&b);
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), next, 0 }, &settings, &l), 0);
+	ck_assert_int_eq(log_end(l), 0);
+	bench_close(&b);
+	bench_fini(&b);
+}
+
+/* Which of them are there nobody knows: no checkpoint may speak of them. */
+TEST(names_that_cannot_be_synced_end_the_store)
+{
+	struct log_settings settings = bench_settings(true);
+	struct bench b;
+
+	bench_init(&b, 1);
+	bench_open(&b);
+	bench_settle(&b);
+	bench_log(&b, "t", &settings);
+	bench_settle(&b);
+	disk_mem_fail_sync(b.mem, 1);
+	bench_tick(&b, 70000);
+	bench_tick(&b, 70000);
+	ck_assert_int_eq(store_error(b.store), -EIO);
+	bench_drop(&b);
+	bench_fini(&b);
+}
+
 /* ---- what a checkpoint says of the last ---------------------------------- */
 
 /*
