@@ -139,8 +139,9 @@ static void pause_node(struct faults *f)
 
 static void stall(struct faults *f)
 {
-	world_stall(f->w, some_node(f),
-		    (int)below(f, world_shards(f->w) + 1),
+	int node = some_node(f);
+
+	world_stall(f->w, node, (int)below(f, world_shards(f->w, node) + 1),
 		    chance(f, 70) ? below(f, 300000) : about(f, f->last_us));
 }
 

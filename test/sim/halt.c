@@ -17,7 +17,7 @@ void node_close(struct node *n)
 	n->state = NODE_CLOSING;
 	broker_stop(n->threads[0].broker);
 	net_close_conns(n);
-	for (int i = 1; i <= n->w->config.shards; i++) {
+	for (int i = 1; i <= n->info.shards; i++) {
 		broker_stop(n->threads[i].broker);
 		n->threads[i].stopping = true;
 		node_wake_soon(&n->threads[i], 50);
@@ -28,7 +28,7 @@ static bool are_idle(const struct node *n)
 {
 	if (n->jobs_out || !list_empty(&n->threads[0].letters))
 		return false;
-	for (int i = 1; i <= n->w->config.shards; i++)
+	for (int i = 1; i <= n->info.shards; i++)
 		if (!list_empty(&n->threads[i].letters) ||
 		    !list_empty(&n->threads[i].answers) ||
 		    !broker_is_idle(n->threads[i].broker))
@@ -48,7 +48,7 @@ static void drop_answers(struct sim_thread *t)
 /* To threads that have ended: it is kept, as in host/mailbox.h. */
 static bool has_mail(const struct node *n)
 {
-	for (int i = 0; i <= n->w->config.shards; i++)
+	for (int i = 0; i <= n->info.shards; i++)
 		if (!list_empty(&n->threads[i].letters))
 			return true;
 	return false;
@@ -66,7 +66,7 @@ static void finish(struct world *w, void *ctx, bool alive)
 		plan(w, w->now_us + 200, n->id, TAG_CLOSE, finish, n);
 		return;
 	}
-	for (int i = w->config.shards; i >= 0; i--) {
+	for (int i = n->info.shards; i >= 0; i--) {
 		int r;
 
 		if (i == 0) {
@@ -83,7 +83,7 @@ static void finish(struct world *w, void *ctx, bool alive)
 				strerror(-rc));
 	quorum_close(n->quorum);
 	n->quorum = NULL;
-	for (int i = 0; i <= w->config.shards; i++)
+	for (int i = 0; i <= n->info.shards; i++)
 		drop_answers(&n->threads[i]);
 	if (estate_bytes(n->id) && !n->failed && !has_mail(n))
 		world_violation(w, "node %d stopped, and %zu bytes were not "
@@ -100,7 +100,7 @@ void node_look_after_stop(struct sim_thread *t)
 			node_wake_soon(t, 1000);
 		return;
 	}
-	for (int i = 0; i <= n->w->config.shards; i++)
+	for (int i = 0; i <= n->info.shards; i++)
 		n->threads[i].idle = true;
 	plan(n->w, n->w->now_us + 50, n->id, TAG_CLOSE, finish, n);
 }

@@ -135,7 +135,7 @@ static void on_dialled(struct world *w, void *ctx, bool alive)
 		return;
 	}
 	if (l->kind == ASK_DATA)
-		thread = (max_of(l->t->index, 1) - 1) % w->config.shards + 1;
+		thread = (max_of(l->t->index, 1) - 1) % to->info.shards + 1;
 	l->conn = conn_new(w, l->t->node->id, l->peer, thread);
 	l->conn->link = l;
 	l->conn->dialler = l->t;

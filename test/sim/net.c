@@ -565,7 +565,7 @@ struct conn *world_dial(struct world *w, int client, int node,
 	int end = world_client_end(w, client);
 	struct conn *c;
 
-	n->next_shard = n->next_shard % w->config.shards + 1;
+	n->next_shard = n->next_shard % n->info.shards + 1;
 	c = conn_new(w, end, node, n->next_shard);
 	c->to_client = to;
 	c->stuck_out = w->ways[end][node] == WAY_DROPS;

@@ -62,7 +62,7 @@ void world_stall(struct world *w, int node, int thread, int64_t us)
 	struct node *n = node_of(w, node);
 	struct sim_thread *t = &n->threads[thread];
 
-	assert(thread >= 0 && thread <= w->config.shards);
+	assert(thread >= 0 && thread <= n->info.shards);
 	if (n->state == NODE_DOWN)
 		return;
 	w->counts.stalls++;
@@ -128,9 +128,9 @@ int world_nodes(const struct world *w)
 	return w->config.nodes;
 }
 
-int world_shards(const struct world *w)
+int world_shards(const struct world *w, int node)
 {
-	return w->config.shards;
+	return node_of(w, node)->info.shards;
 }
 
 bool world_is_up(const struct world *w, int node)

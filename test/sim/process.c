@@ -196,7 +196,7 @@ static void out_tell(void *ctx, int thread, struct letter *l)
 	struct sim_thread *t = ctx, *to = &t->node->threads[thread];
 
 	node_exit_point(t->node, false);
-	assert(thread >= 0 && thread <= t->node->w->config.shards);
+	assert(thread >= 0 && thread <= t->node->info.shards);
 	list_push(&to->letters, &l->link);
 	node_wake_soon(to, 60);
 }
@@ -494,15 +494,17 @@ static void start(struct world *w, void *ctx, bool alive)
 	n->jobs_out = 0;
 	*n->words = '\0';
 	n->asks = false;
+	if (world_chance(w, w->config.reshape))
+		n->info.shards = 1 + (int)world_below(w, SIM_THREADS - 1);
 	n->info.incarnation = prng_uuid(&w->prng);
 	rc = store_recover(faulty_disk(n->disk), wall(n), &found);
 	if (rc < 0)
 		cannot_start(n, "the logs", rc);
 	open_quorum(n);
 	n->info.blind = found.blind || quorum_has_forgotten(n->quorum);
-	for (int i = w->config.shards; i >= 0; i--)
+	for (int i = n->info.shards; i >= 0; i--)
 		open_thread(n, i);
-	for (int i = 0; i <= w->config.shards; i++)
+	for (int i = 0; i <= n->info.shards; i++)
 		node_wake_soon(&n->threads[i], 100);
 }
 

@@ -100,6 +100,7 @@ static void draw(struct run *r)
 		.seed = prng_next(&r->prng),
 		.nodes = c->nodes ? c->nodes : nodes[below(r, 10)],
 		.shards = 1 + (int)below(r, 3),
+		.reshape = chance(r, 20) ? 40 : 0,
 		.clients = actors_ends(&r->ac),
 		.trailing = trailing[below(r, countof(trailing))],
 		.settings = r->settings, .loud = c->loud,

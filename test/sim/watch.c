@@ -304,7 +304,7 @@ static struct hosted *find_on(const struct node *n, struct uuid topic,
 {
 	struct partition_id id = { topic, index };
 
-	for (int i = 1; i <= n->w->config.shards; i++) {
+	for (int i = 1; i <= n->info.shards; i++) {
 		struct broker *b = n->threads[i].broker;
 		struct hosted *h = n->state != NODE_DOWN && b && b->copy
 					   ? hosted_find(b, id) : NULL;

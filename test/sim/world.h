@@ -32,6 +32,7 @@ struct world_config {
 	uint64_t seed;
 	int nodes;   /* 1, 3 or 5, all of them founders */
 	int shards;  /* 1 to 3 per node */
+	int reshape; /* per cent of starts with another number of them */
 	int clients;
 	int64_t trailing; /* agreed entries kept below a snapshot; 0: many */
 	/* "name=value" settings of every node; NULL ends the list */
@@ -83,7 +84,7 @@ bool world_run_until(struct world *w, int64_t until_us,
 /* ---- nodes --------------------------------------------------------------- */
 
 int world_nodes(const struct world *w);
-int world_shards(const struct world *w);
+int world_shards(const struct world *w, int node); /* in this life */
 /* Starts at once; a node that may not start says why in its trace. */
 void world_start(struct world *w, int node);
 /* KILL and POWER at once; STOP begins a clean stop. */
