@@ -124,12 +124,24 @@ TEST(a_failed_sync_of_one_file_is_not_the_end_of_the_node)
 	/* the cycle syncs the segment; the journal is not touched meanwhile */
 	for (int i = 0; i < 3; i++)
 		rig_pass(&r, 19000);
-	disk_mem_fail_sync(r.nodes[1].mem, 1);
+	disk_mem_fail_sync(r.nodes[1].mem, 2); /* the first is of log/ */
 	rig_pass(&r, 10000);
 	ck_assert_ptr_null(r.refused);
 	ck_assert_int_eq(r.losses, 1);
 	ck_assert(says(2, "end=10 durable=10"));
 	ck_assert(says(1, "isr=1,2,3"));
+	rig_fini(&r);
+}
+
+/* Which names are there nobody knows: the next start looks. */
+TEST(a_failed_sync_of_the_names_of_logs_is_the_end_of_the_node)
+{
+	begin("segment.bytes=1024");
+	for (int i = 0; i < 3; i++)
+		rig_pass(&r, 19000);
+	disk_mem_fail_sync(r.nodes[1].mem, 1);
+	rig_pass(&r, 10000);
+	ck_assert_ptr_nonnull(r.refused);
 	rig_fini(&r);
 }
 
