@@ -103,7 +103,8 @@ build_clang() {
 }
 unit_sanitized() {
 	configure asan CC="${CC:-gcc}" --enable-sanitize=address,undefined &&
-		make -j"$jobs" && SEEDS=15 KEPT=15 make -j"$jobs" check VERBOSE=yes
+		make -j"$jobs" && SEEDS=15 KEPT=15 UNIT_SHORT=3 \
+		make -j"$jobs" check VERBOSE=yes
 }
 build_tsan() {
 	configure tsan CC="${CC:-gcc}" --enable-sanitize=thread \
