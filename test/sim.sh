@@ -18,7 +18,11 @@ tail -n "${KEPT:-1000}" "$kept" >sim.kept
 while read -r seed option what; do
 	case $seed in '' | \#*) continue ;; esac
 	set -- "$sim" -q -s "$seed"
-	[ "$option" = - ] || set -- "$@" "${option%%=*}" "${option#*=}"
+	while [ "$option" ] && [ "$option" != - ]; do
+		one=${option%%+*}
+		set -- "$@" "${one%%=*}" "${one#*=}"
+		option=${option#"$one"} option=${option#+}
+	done
 	"$@" >sim.out 2>&1 || {
 		echo "seed $seed, which failed once ($what):"
 		cat sim.out

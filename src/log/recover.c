@@ -231,15 +231,16 @@ static void note_moved(struct walk *w, const char *name)
 /*
  * Its files, if it had any, are aside on purpose, since that checkpoint. Where
  * it promised something the journal says so before it speaks of another log of
- * that name.
+ * that name. What it says of another topic (rl) has nothing to do with it.
  */
-static bool was_moved(struct walk *w, const struct known_log *k)
+static bool was_moved(struct walk *w, const struct known_log *k,
+		      const struct replay_log *rl)
 {
 	struct log *l = checkpoint_read_log(w->repair->store, k->entry);
 	char id[UUID_TEXT_MAX], name[LOG_PATH_MAX];
 	const uint64_t *n = NULL;
 
-	if (l && l->end > 0) {
+	if (l && l->end > 0 && (!rl || uuid_eq(l->topic_id, rl->topic_id))) {
 		uuid_text(l->topic_id, id);
 		snprintf(name, sizeof(name), "%.*s.%s", LOG_NAME_KEEP, l->dir,
 			 id);
@@ -308,7 +309,7 @@ static void each_replayed(struct walk *w)
 		if (map_find(&w->seen, l->dir, strlen(l->dir)))
 			continue;
 		map_put(&w->seen, l->dir, strlen(l->dir), w);
-		if (l->deleted || (!l->anew && k && was_moved(w, k)))
+		if (l->deleted || (!l->anew && k && was_moved(w, k, l)))
 			continue;
 		w->error = repair_log(w->repair, l->dir, k, w->out);
 	}
@@ -323,7 +324,7 @@ static void each_missing(struct walk *w)
 		char dir[LOG_PATH_MAX];
 
 		if (k->gone || map_find(&w->seen, i.key, i.key_n) ||
-		    was_moved(w, k))
+		    was_moved(w, k, NULL))
 			continue;
 		snprintf(dir, sizeof(dir), "%.*s", (int)i.key_n,
 			 (const char *)i.key);
