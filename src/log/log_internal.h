@@ -458,10 +458,19 @@ void store_sync_log(struct log *l);
 void store_sync_names(struct log *l);
 void store_report(struct store *s); /* calls on_offline where it is owed */
 struct store *store_new(const struct store_config *c); /* knows no log */
-/* A log's directory and its partition.metadata. */
-int store_make_dir(struct store *s, const struct log *l, const char *dir)
-	must_use;
 void store_checkpoint_written(struct store *s);
+
+/* ---- dirs.c -------------------------------------------------------------- */
+
+/* Another name for the directory of l, which no other has. */
+void dirs_path(struct store *s, const struct log *l, struct uuid topic,
+		const char *suffix, char out[LOG_PATH_MAX]);
+/* A log's directory and its partition.metadata. */
+int dirs_make(struct store *s, const struct log *l, const char *dir)
+	must_use;
+int dirs_begin(struct store *s, struct log *l) must_use; /* of a new log */
+/* The directory of l, another topic's than the one that comes, goes aside. */
+int dirs_clear(struct store *s, struct log *l) must_use;
 
 /* ---- checkpoint.c -------------------------------------------------------- */
 

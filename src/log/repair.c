@@ -112,7 +112,7 @@ static int make_dir(struct work *w)
 
 	log_dir_path(w->log, path);
 	if (w->place.missing || w->misnamed || !(w->old || w->named))
-		r = store_make_dir(w->r->store, w->log, path);
+		r = dirs_make(w->r->store, w->log, path);
 	map_put(&w->r->dirs, path, strlen(path), w->r);
 	return r;
 }

@@ -327,81 +327,6 @@ void log_dir_path(const struct log *l, char out[LOG_PATH_MAX])
 	snprintf(out, LOG_PATH_MAX, LOG_ROOT "/%s", l->dir);
 }
 
-/* Life and number keep the names of one topic's many ends apart. */
-static void renamed_path(struct store *s, const struct log *l,
-			 const char *suffix, char out[LOG_PATH_MAX])
-{
-	char id[UUID_TEXT_MAX];
-
-	uuid_text(l->topic_id, id);
-	snprintf(out, LOG_PATH_MAX,
-		 LOG_ROOT "/%.*s.%s.%" PRIx64 ".%" PRIx64 "-%s", LOG_NAME_KEEP,
-		 l->dir, id, s->life, s->next_name++, suffix);
-}
-
-static int write_metadata(struct store *s, const struct log *l,
-			  const char *dir)
-{
-	char path[LOG_PATH_MAX + 32], id[UUID_TEXT_MAX];
-	struct buf text = { 0 };
-	struct file *f;
-	int r;
-
-	snprintf(path, sizeof(path), "%s/" METADATA_NAME, dir);
-	r = disk_open(s->disk, path, DISK_WRITE | DISK_CREATE, &f);
-	if (r)
-		return r;
-	uuid_text(l->topic_id, id);
-	buf_printf(&text, "version: 0\ntopic_id: %s\n", id);
-	r = s->disk->ops->truncate(f, 0);
-	if (!r)
-		r = disk_write(s->disk, f, 0, text.p, text.n);
-	s->disk->ops->close(f);
-	buf_fini(&text);
-	return r;
-}
-
-int store_make_dir(struct store *s, const struct log *l, const char *dir)
-{
-	int r = s->disk->ops->mkdir(s->disk, dir);
-
-	s->root_fresh = true;
-	return r ? r : write_metadata(s, l, dir);
-}
-
-/*
- * A log that nobody knew. Where the checkpoint on disk speaks of an earlier
- * one of this name its directory appears together with a note that says so.
- */
-static int begin_anew(struct store *s, struct log *l)
-{
-	char dir[LOG_PATH_MAX], aside[LOG_PATH_MAX];
-	int r;
-
-	log_dir_path(l, dir);
-	if (!map_find(&s->buried, l->dir, strlen(l->dir)))
-		return store_make_dir(s, l, dir);
-	renamed_path(s, l, "delete", aside); /* left over it is swept away */
-	r = store_make_dir(s, l, aside);
-	if (!r)
-		r = cut_note_anew(l, aside);
-	return r ? r : s->disk->ops->rename(s->disk, aside, dir);
-}
-
-static int put_aside(struct store *s, struct log *l)
-{
-	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
-	int r;
-
-	log_dir_path(l, from);
-	renamed_path(s, l, "stray", to);
-	trace_warn("log", "a directory of another topic is moved aside",
-		   "from=%s to=%s", from, to);
-	s->root_fresh = true;
-	r = s->disk->ops->rename(s->disk, from, to);
-	return r == -ENOENT ? 0 : r;
-}
-
 static void bury(struct store *s, const struct log *l)
 {
 	uint64_t *until = map_find(&s->buried, l->dir, strlen(l->dir));
@@ -482,12 +407,12 @@ int store_log_open(struct store *s, const struct log_id *id,
 		l->topic_id = id->topic_id;
 	} else if (!r) {
 		if (old) {
-			r = put_aside(s, old);
+			r = dirs_clear(s, old);
 			bury(s, old); /* the checkpoint speaks of it */
 			log_free(old);
 		}
 		if (!r)
-			r = begin_anew(s, l);
+			r = dirs_begin(s, l);
 	}
 	if (r) {
 		log_free(l);
@@ -543,7 +468,7 @@ void store_log_delete(struct store *s, struct log *l)
 	char from[LOG_PATH_MAX];
 
 	log_dir_path(l, from);
-	renamed_path(s, l, "delete", d->path);
+	dirs_path(s, l, l->topic_id, "delete", d->path);
 	journal_forget(s, l);
 	s->root_fresh = true;
 	if (!s->disk->ops->rename(s->disk, from, d->path)) {
@@ -568,7 +493,7 @@ int store_log_set_aside(struct store *s, struct log *l)
 
 	assert(l->error);
 	log_dir_path(l, from);
-	renamed_path(s, l, "damaged", to);
+	dirs_path(s, l, l->topic_id, "damaged", to);
 	gone = s->disk->ops->rename(s->disk, from, to);
 	if (gone && gone != -ENOENT)
 		return gone;

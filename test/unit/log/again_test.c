@@ -174,6 +174,41 @@ TEST(names_that_cannot_be_synced_end_the_store)
 	bench_fini(&b);
 }
 
+/* Its deletion may have failed: a log begins where nothing is. */
+TEST(what_is_left_in_the_place_of_a_new_log_is_moved_aside)
+{
+	struct log_settings settings = bench_settings(true);
+	struct bench b;
+	struct disk *d;
+	struct file *f;
+	struct log *l;
+	struct buf batch = bench_batch(MAKING(.n = 3, .tag = 1));
+
+	bench_init(&b, 1);
+	bench_open(&b);
+	d = disk_mem_disk(b.mem);
+	ck_assert_int_eq(d->ops->mkdir(d, "log/t-0"), 0);
+	ck_assert_int_eq(d->ops->open(d, "log/t-0/00000000000000000000.log",
+				      DISK_WRITE | DISK_CREATE, &f), 0);
+	ck_assert_int_eq(d->ops->write(f, 0, &(struct disk_span){ batch.p,
+								  batch.n }, 1),
+			 0);
+	d->ops->close(f);
+	buf_fini(&batch);
+	l = bench_log(&b, "t", &settings);
+	ck_assert_int_eq(log_end(l), 0);
+	for (int i = 0; i < 2; i++) {
+		bench_settle(&b);
+		bench_crash(&b, DISK_MEM_KEEP);
+		bench_open(&b);
+		l = bench_log(&b, "t", &settings);
+		ck_assert_int_eq(log_end(l), 0);
+	}
+	bench_must_append(l, 0, MAKING(.n = 1));
+	bench_close(&b);
+	bench_fini(&b);
+}
+
 /* ---- what a checkpoint says of the last ---------------------------------- */
 
 /*
