@@ -163,9 +163,8 @@ static void blame_brokers(struct verdict *v,
 					    v);
 		}
 	for (struct map_iter i = map_first(&missing); i.at; map_next(&i)) {
-		int64_t id;
+		int64_t id = (int64_t)get_be64(i.key);
 
-		memcpy(&id, i.key, sizeof(id));
 		blame(v, "broker %" PRId64 " is down", id);
 	}
 	map_fini(&missing);

@@ -144,6 +144,7 @@ while "$build/raftmq-admin" -q -b "$brokers" cluster health 2>/dev/null; do
 done
 ask 10 cluster health -o json
 grep -q '"state": "UNHEALTHY"' "$dir/out" || fail "no verdict" "$dir/out"
+grep -q 'broker 3 is down' "$dir/out" || fail "not who is down" "$dir/out"
 tsv 0 partition list -u | grep -q under-replicated || fail "no trouble"
 
 # ---- its data
