@@ -253,7 +253,8 @@ void *map_find_str(const struct map *m, struct str key);
 void map_put_str(struct map *m, struct str key, void *v);
 void *map_remove_str(struct map *m, struct str key);
 void *map_find_i64(const struct map *m, int64_t key);
-void map_put_i64(struct map *m, int64_t key, void *v); /* big-endian */
+/* An iterator's key: eight bytes, big-endian. */
+void map_put_i64(struct map *m, int64_t key, void *v);
 void *map_remove_i64(struct map *m, int64_t key);
 /* for (struct map_iter i = map_first(m); i.at; map_next(&i)); the current
  * entry may be removed while walking */

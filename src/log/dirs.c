@@ -8,7 +8,9 @@
  *	NAME.TOPIC-ID.LIFE.N-stray	of another topic, or of nobody
  *	NAME.TOPIC-ID.LIFE.N-damaged	set aside, to be copied anew
  *
- * A name counts when log/ has been synced (store.root_fresh).
+ * A start that moves one aside leaves the topic's id out (repair.c): what one
+ * life put aside on purpose is told by it. A name counts when log/ has been
+ * synced (store.root_fresh).
  */
 #include <stdio.h>
 
@@ -16,7 +18,7 @@
 
 /* Life and number keep the names of one topic's many ends apart. */
 void dirs_path(struct store *s, const struct log *l, struct uuid topic,
-		const char *suffix, char out[LOG_PATH_MAX])
+	       const char *suffix, char out[LOG_PATH_MAX])
 {
 	char id[UUID_TEXT_MAX];
 
@@ -56,18 +58,18 @@ int dirs_make(struct store *s, const struct log *l, const char *dir)
 	return r ? r : write_metadata(s, l, dir);
 }
 
-/* What is there without being anybody's: its deletion failed, for one. */
-static int take_away(struct store *s, const struct log *l, const char *dir)
+/* Before is whose it was; zero: nobody's, its deletion failed, for one. */
+static int clear_place(struct store *s, const struct log *l, const char *dir,
+		       struct uuid before)
 {
-	struct uuid nobody = { { 0 } };
 	char to[LOG_PATH_MAX];
 	int r;
 
-	dirs_path(s, l, nobody, "stray", to);
+	dirs_path(s, l, before, "stray", to);
 	r = s->disk->ops->rename(s->disk, dir, to);
 	if (!r)
-		trace_warn("log", "a directory that nobody knows is moved "
-			   "aside", "from=%s to=%s", dir, to);
+		trace_warn("log", "a directory of another topic, or of "
+			   "nobody, is moved aside", "from=%s to=%s", dir, to);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -75,13 +77,13 @@ static int take_away(struct store *s, const struct log *l, const char *dir)
  * A log that nobody knew. Where the checkpoint on disk speaks of an earlier
  * one of this name its directory appears together with a note that says so.
  */
-int dirs_begin(struct store *s, struct log *l)
+int dirs_begin(struct store *s, struct log *l, struct uuid before)
 {
 	char dir[LOG_PATH_MAX], aside[LOG_PATH_MAX];
 	int r;
 
 	log_dir_path(l, dir);
-	r = take_away(s, l, dir);
+	r = clear_place(s, l, dir, before);
 	if (r || !map_find(&s->buried, l->dir, strlen(l->dir)))
 		return r ? r : dirs_make(s, l, dir);
 	/* left over it is swept away */
@@ -90,18 +92,4 @@ int dirs_begin(struct store *s, struct log *l)
 	if (!r)
 		r = cut_note_anew(l, aside);
 	return r ? r : s->disk->ops->rename(s->disk, aside, dir);
-}
-
-int dirs_clear(struct store *s, struct log *l)
-{
-	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
-	int r;
-
-	log_dir_path(l, from);
-	dirs_path(s, l, l->topic_id, "stray", to);
-	trace_warn("log", "a directory of another topic is moved aside",
-		   "from=%s to=%s", from, to);
-	s->root_fresh = true;
-	r = s->disk->ops->rename(s->disk, from, to);
-	return r == -ENOENT ? 0 : r;
 }

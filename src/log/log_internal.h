@@ -464,13 +464,12 @@ void store_checkpoint_written(struct store *s);
 
 /* Another name for the directory of l, which no other has. */
 void dirs_path(struct store *s, const struct log *l, struct uuid topic,
-		const char *suffix, char out[LOG_PATH_MAX]);
+	       const char *suffix, char out[LOG_PATH_MAX]);
 /* A log's directory and its partition.metadata. */
-int dirs_make(struct store *s, const struct log *l, const char *dir)
-	must_use;
-int dirs_begin(struct store *s, struct log *l) must_use; /* of a new log */
-/* The directory of l, another topic's than the one that comes, goes aside. */
-int dirs_clear(struct store *s, struct log *l) must_use;
+int dirs_make(struct store *s, const struct log *l, const char *dir) must_use;
+/* Of a new log. What is in its place, of the topic that was there before, goes
+ * aside; zero: nobody knows of any. */
+int dirs_begin(struct store *s, struct log *l, struct uuid before) must_use;
 
 /* ---- checkpoint.c -------------------------------------------------------- */
 

@@ -406,13 +406,14 @@ int store_log_open(struct store *s, const struct log_id *id,
 		l = old;
 		l->topic_id = id->topic_id;
 	} else if (!r) {
+		struct uuid before = { { 0 } };
+
 		if (old) {
-			r = dirs_clear(s, old);
+			before = old->topic_id;
 			bury(s, old); /* the checkpoint speaks of it */
 			log_free(old);
 		}
-		if (!r)
-			r = dirs_begin(s, l);
+		r = dirs_begin(s, l, before);
 	}
 	if (r) {
 		log_free(l);

@@ -65,7 +65,6 @@ void world_stall(struct world *w, int node, int thread, int64_t us)
 	assert(thread >= 0 && thread <= n->info.shards);
 	if (n->state == NODE_DOWN)
 		return;
-	w->counts.stalls++;
 	world_note(w, "thread %d of node %d stalls for %" PRId64 " us", thread,
 		   node, us);
 	t->stalled_until_us = max_of(t->stalled_until_us, w->now_us + us);

@@ -444,6 +444,11 @@ static void check_damage(struct watch *x, struct node *n, struct hosted *h)
 			"disk that never failed", NAME(h), n->id);
 }
 
+static void look_away(void *ctx, const char *name, bool is_dir)
+{
+	(void)ctx, (void)name, (void)is_dir;
+}
+
 /* What is open stands under its name, where the next start looks for it. */
 static void check_name(struct watch *x, struct node *n, const struct hosted *h)
 {
@@ -459,7 +464,7 @@ static void check_name(struct watch *x, struct node *n, const struct hosted *h)
 	snprintf(path, sizeof(path), "%s/" METADATA_NAME, dir);
 	if (d->ops->open(d, path, DISK_READ, &f) < 0) {
 		/* a power cut may have taken the file, not the directory */
-		if (!n->was_cut)
+		if (!n->was_cut || d->ops->list(d, dir, look_away, NULL) < 0)
 			world_violation(x->w, "%s-%d: node %d has it open, and "
 					"not on disk", NAME(h), n->id);
 		return;
@@ -467,8 +472,9 @@ static void check_name(struct watch *x, struct node *n, const struct hosted *h)
 	got = disk_read(d, f, 0, text, sizeof(text));
 	d->ops->close(f);
 	uuid_text(h->topic->id, id);
-	if (got > 0 && !n->was_cut &&
-	    !memmem(text, (size_t)got, id, strlen(id)))
+	got = max_of(got, (int64_t)0);
+	if (!memmem(text, (size_t)got, id, strlen(id)) &&
+	    (!n->was_cut || memmem(text, (size_t)got, "topic_id: ", 10)))
 		world_violation(x->w, "%s-%d: on node %d another topic has its "
 				"directory", NAME(h), n->id);
 }

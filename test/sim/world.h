@@ -183,7 +183,7 @@ uint64_t world_hash(const struct world *w);
 
 struct world_counts {
 	int64_t events, frames, requests, asks, letters, jobs;
-	int64_t starts, kills, power_cuts, stops, pauses, stalls, resets, dooms;
+	int64_t starts, kills, power_cuts, stops, pauses, resets, dooms;
 	int64_t fatals; /* processes that ended themselves, as they should */
 	int64_t elections, applied, epochs;
 };

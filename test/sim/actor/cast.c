@@ -95,7 +95,7 @@ int cast_some_topic(struct actors *a, bool by_id)
 	int there[TOPICS_MAX], n = 0;
 
 	for (int i = 0; i < a->topics_n; i++)
-		if (a->topics[i].there && (by_id || !a->topics[i].again))
+		if (by_id ? a->topics[i].there : cast_is_open(&a->topics[i]))
 			there[n++] = i;
 	return n ? there[cast_below(a, n)] : -1;
 }
