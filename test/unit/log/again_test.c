@@ -7,6 +7,49 @@
 
 #include "bench.h"
 
+static struct bench b;
+static struct log *l;
+static struct log_settings set;
+static const struct uuid next = { .b = { 1, 2, 3 } };
+
+/* The last topic of that name: three records, in the journal. */
+static void setup(void)
+{
+	set = bench_settings(true);
+	set.file_delete_delay_ms = 3600000;
+	bench_init(&b, 1);
+	b.journal_bytes = 1 << 20;
+	bench_open(&b);
+	bench_settle(&b); /* what earlier lives deleted is swept away */
+	l = bench_log(&b, "t", &set);
+	bench_must_append(l, 0, MAKING(.n = 3, .tag = 1));
+	bench_settle(&b);
+}
+
+/* And the next one, with so many records. */
+static void open_next(int32_t n)
+{
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), next, 0 }, &set, &l), 0);
+	if (n)
+		bench_must_append(l, 0, MAKING(.n = n, .tag = 2));
+	bench_settle(&b);
+	ck_assert_int_eq(log_durable_end(l), n);
+}
+
+/* It has them after a start, and nothing else. */
+static void check_next(int32_t n)
+{
+	bench_open(&b);
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
+				 STR("t"), next, 0 }, &set, &l), 0);
+	ck_assert_int_eq(log_error(l), 0);
+	ck_assert_int_eq(log_end(l), n);
+	bench_close(&b);
+	bench_fini(&b);
+}
+
 /* ---- a power cut takes names --------------------------------------------- */
 
 static void find_deleted(void *ctx, const char *name, bool is_dir)
@@ -49,35 +92,16 @@ static void take_names_back(struct disk *d)
  */
 TEST_TIMES(files_of_the_last_topic_are_not_taken_for_those_of_the_next, 2)
 {
-	struct log_settings settings = bench_settings(true);
-	struct uuid next = { .b = { 1, 2, 3 } };
-	struct bench b;
 	struct disk *d;
-	struct log *l;
 
-	bench_init(&b, 1);
-	bench_open(&b);
-	bench_settle(&b);
+	setup();
 	d = disk_mem_disk(b.mem);
-	l = bench_log(&b, "t", &settings);
-	bench_must_append(l, 0, MAKING(.n = 3, .tag = 1));
-	bench_settle(&b);
 	store_log_delete(b.store, l);
-	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &l), 0);
-	if (_i)
-		bench_must_append(l, 0, MAKING(.n = 2, .tag = 2));
-	bench_settle(&b);
+	open_next(_i ? 2 : 0);
 	bench_crash(&b, DISK_MEM_KEEP);
 	take_names_back(d);
 	ck_assert_int_eq(d->ops->unlink(d, "log/t-0/partition.metadata"), 0);
-	bench_open(&b);
-	ck_assert_int_eq(b.recovery.logs_damaged, 0);
-	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &l), 0);
-	ck_assert_int_eq(log_end(l), _i ? 2 : 0);
-	bench_close(&b);
-	bench_fini(&b);
+	check_next(_i ? 2 : 0);
 }
 
 /*
@@ -87,85 +111,38 @@ TEST_TIMES(files_of_the_last_topic_are_not_taken_for_those_of_the_next, 2)
  */
 TEST(what_is_aside_is_not_the_topic_that_the_journal_speaks_of)
 {
-	struct log_settings settings = bench_settings(true);
-	struct uuid next = { .b = { 1, 2, 3 } };
-	struct bench b;
-	struct log *l;
-
-	bench_init(&b, 1);
-	bench_open(&b);
-	l = bench_log(&b, "t", &settings);
-	bench_must_append(l, 0, MAKING(.n = 3, .tag = 1));
+	setup();
 	bench_close(&b);
 	bench_open(&b);
-	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &l), 0);
-	bench_must_append(l, 0, MAKING(.n = 2, .tag = 2));
-	bench_settle(&b);
+	open_next(2);
 	bench_crash(&b, DISK_MEM_KEEP);
 	lose_directory(disk_mem_disk(b.mem));
-	bench_open(&b);
-	ck_assert_int_eq(b.recovery.logs_damaged, 0);
-	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &l), 0);
-	ck_assert_int_eq(log_end(l), 2);
-	bench_close(&b);
-	bench_fini(&b);
+	check_next(2);
 }
 
 /*
- * Once a checkpoint speaks of the new topic, written in the turn of things or
- * by a clean stop, its directory has that name on disk: nothing else tells any
- * more that what would be found there is another's.
+ * Once a checkpoint speaks of the new topic its directory has that name on
+ * disk: nothing else tells any more that what would be found there is another's.
  */
-TEST_TIMES(a_checkpoint_speaks_of_names_that_are_on_disk, 2)
+TEST(a_checkpoint_speaks_of_names_that_are_on_disk)
 {
-	struct log_settings settings = bench_settings(true);
-	struct uuid next = { .b = { 1, 2, 3 } };
-	struct bench b;
-	struct log *l;
-
-	settings.file_delete_delay_ms = 3600000;
-	bench_init(&b, 1);
-	bench_open(&b);
-	bench_settle(&b);
-	l = bench_log(&b, "t", &settings);
-	bench_must_append(l, 0, MAKING(.n = 3, .tag = 1));
-	bench_settle(&b);
+	setup();
 	bench_tick(&b, 70000); /* all of it is synced */
-	bench_settle(&b);
 	store_log_delete(b.store, l);
-	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &l), 0);
-	bench_settle(&b);
-	if (_i == 0) {
-		for (int i = 0; i < 3; i++)
-			bench_tick(&b, 70000);
-		bench_crash(&b, DISK_MEM_LOSE);
-	} else {
-		bench_close(&b);
-		disk_mem_crash(b.mem, DISK_MEM_LOSE);
-	}
-	bench_open(&b);
-	ck_assert_int_eq(b.recovery.logs_damaged, 0);
-	ck_assert_int_eq(store_log_open(b.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &l), 0);
-	ck_assert_int_eq(log_end(l), 0);
-	bench_close(&b);
-	bench_fini(&b);
+	open_next(0);
+	for (int i = 0; i < 3; i++)
+		bench_tick(&b, 70000);
+	bench_crash(&b, DISK_MEM_LOSE);
+	check_next(0);
 }
 
 /* Which of them are there nobody knows: no checkpoint may speak of them. */
 TEST(names_that_cannot_be_synced_end_the_store)
 {
-	struct log_settings settings = bench_settings(true);
-	struct bench b;
-
-	bench_init(&b, 1);
-	bench_open(&b);
-	bench_settle(&b);
-	bench_log(&b, "t", &settings);
-	bench_settle(&b);
+	setup();
+	bench_tick(&b, 70000);
+	store_log_delete(b.store, l);
+	open_next(0);
 	disk_mem_fail_sync(b.mem, 1);
 	bench_tick(&b, 70000);
 	bench_tick(&b, 70000);
@@ -177,13 +154,11 @@ TEST(names_that_cannot_be_synced_end_the_store)
 /* Its deletion may have failed: a log begins where nothing is. */
 TEST(what_is_left_in_the_place_of_a_new_log_is_moved_aside)
 {
-	struct log_settings settings = bench_settings(true);
-	struct bench b;
 	struct disk *d;
 	struct file *f;
-	struct log *l;
 	struct buf batch = bench_batch(MAKING(.n = 3, .tag = 1));
 
+	set = bench_settings(true);
 	bench_init(&b, 1);
 	bench_open(&b);
 	d = disk_mem_disk(b.mem);
@@ -195,13 +170,13 @@ TEST(what_is_left_in_the_place_of_a_new_log_is_moved_aside)
 			 0);
 	d->ops->close(f);
 	buf_fini(&batch);
-	l = bench_log(&b, "t", &settings);
+	l = bench_log(&b, "t", &set);
 	ck_assert_int_eq(log_end(l), 0);
 	for (int i = 0; i < 2; i++) {
 		bench_settle(&b);
 		bench_crash(&b, DISK_MEM_KEEP);
 		bench_open(&b);
-		l = bench_log(&b, "t", &settings);
+		l = bench_log(&b, "t", &set);
 		ck_assert_int_eq(log_end(l), 0);
 	}
 	bench_must_append(l, 0, MAKING(.n = 1));
@@ -218,28 +193,20 @@ TEST(what_is_left_in_the_place_of_a_new_log_is_moved_aside)
  */
 TEST(a_deleted_log_is_not_missed)
 {
-	struct log_settings settings = bench_settings(true);
-	struct bench bench;
-	struct log *log;
-
-	bench_init(&bench, 1);
-	bench_open(&bench);
-	log = bench_log(&bench, "t", &settings);
-	bench_must_append(log, 1, MAKING(.n = 3));
-	bench_settle(&bench);
-	bench_close(&bench);
-	bench_open(&bench);
-	store_log_delete(bench.store, bench_log(&bench, "t", &settings));
-	for (int i = 0; i < 10; i++)
-		bench_tick(&bench, 60000);
-	bench_close(&bench);
-	bench_open(&bench);
-	ck_assert_int_eq(bench.recovery.logs_damaged, 0);
-	log = bench_log(&bench, "t", &settings);
-	ck_assert_int_eq(log_error(log), 0);
-	ck_assert_int_eq(log_end(log), 0);
-	bench_close(&bench);
-	bench_fini(&bench);
+	setup();
+	bench_close(&b);
+	bench_open(&b);
+	store_log_delete(b.store, bench_log(&b, "t", &set));
+	for (int i = 0; i < 100; i++)
+		bench_tick(&b, 60000);
+	bench_close(&b);
+	bench_open(&b);
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_error(l), 0);
+	ck_assert_int_eq(log_end(l), 0);
+	bench_close(&b);
+	bench_fini(&b);
 }
 
 /*
@@ -249,38 +216,19 @@ TEST(a_deleted_log_is_not_missed)
  */
 TEST(the_journal_of_a_topic_made_again_is_not_taken_for_the_last_ones)
 {
-	struct log_settings settings = bench_settings(true);
-	struct bench bench;
-	struct log *log, *filler;
-	struct uuid next = { .b = { 1, 2, 3 } };
+	struct log *filler;
 
-	settings.file_delete_delay_ms = 3600000;
-	bench_init(&bench, 1);
-	bench.journal_bytes = 1 << 20;
-	bench_open(&bench);
-	log = bench_log(&bench, "t", &settings);
-	bench_must_append(log, 1, MAKING(.n = 3));
-	bench_settle(&bench);
-	bench_close(&bench);
-	bench_open(&bench);
-	bench_settle(&bench); /* what earlier lives deleted is swept away */
-	store_log_delete(bench.store, bench_log(&bench, "t", &settings));
-	filler = bench_log(&bench, "filler", &settings);
+	setup();
+	bench_close(&b);
+	bench_open(&b);
+	bench_settle(&b);
+	store_log_delete(b.store, bench_log(&b, "t", &set));
+	filler = bench_log(&b, "filler", &set);
 	for (int i = 0; i < 80; i++) { /* the journal says it no more */
 		bench_must_append(filler, 1, MAKING(.n = 1, .pad = 60000));
-		bench_settle(&bench);
+		bench_settle(&b);
 	}
-	ck_assert_int_eq(store_log_open(bench.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &log), 0);
-	bench_must_append(log, 1, MAKING(.n = 2));
-	bench_settle(&bench);
-	ck_assert_int_eq(log_durable_end(log), 2);
-	bench_crash(&bench, DISK_MEM_LOSE);
-	bench_open(&bench);
-	ck_assert_int_eq(store_log_open(bench.store, &(struct log_id){
-				 STR("t"), next, 0 }, &settings, &log), 0);
-	ck_assert_int_eq(log_error(log), 0);
-	ck_assert_int_eq(log_end(log), 2);
-	bench_close(&bench);
-	bench_fini(&bench);
+	open_next(2);
+	bench_crash(&b, DISK_MEM_LOSE);
+	check_next(2);
 }
