@@ -10,7 +10,7 @@
 # always; an error makes it exit with 9, which fails it.
 set -u
 command -v valgrind >/dev/null 2>&1 || { echo "no valgrind here"; exit 77; }
-export CK_TIMEOUT_MULTIPLIER=50 UNIT_SHORT="${UNIT_SHORT:-10}"
+export CK_TIMEOUT_MULTIPLIER=50 UNIT_SLOW=50 UNIT_SHORT="${UNIT_SHORT:-10}"
 export srcdir="${srcdir:-$(cd "$(dirname "$0")/.." && pwd)}"
 out=${VALGRIND_OUT:-$PWD/valgrind-out}
 mkdir -p "$out"

@@ -25,6 +25,23 @@ int unit_rounds(int n)
 	return part > 1 && n > part ? n / part : part > 1 ? 1 : n;
 }
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { SANITIZED_SLOW = 20 };
+#else
+enum { SANITIZED_SLOW = 1 };
+#endif
+
+int unit_slow(void)
+{
+	const char *text = getenv("UNIT_SLOW");
+	int times = text ? atoi(text) : 1;
+
+	return times > SANITIZED_SLOW ? times : SANITIZED_SLOW;
+}
+
 /* test/unit/base/wheel_test.c -> wheel_test; lives as long as the process */
 static char *name_of(const char *file)
 {

@@ -12,7 +12,8 @@
  *
  * CK_RUN_CASE=wheel_test runs one file, CK_FORK=no all in one process (for the
  * debugger; tests that abort are then left out). UNIT_SHORT=10 asks for a tenth
- * of the rounds, for valgrind.
+ * of the rounds, UNIT_SLOW=50 grants bounds of time fifty times as much: both
+ * for valgrind.
  */
 #ifndef TEST_LIB_UNIT_H
 #define TEST_LIB_UNIT_H
@@ -31,6 +32,9 @@ struct unit {
 void unit_add(struct unit *u);
 /* n, or less of it where tests have to be short: at least 1 */
 int unit_rounds(int n);
+/* How many times slower than a plain build this run may be: 1 or more; what a
+ * bound of time is multiplied with. Above 1 the sizes of blocks differ, too. */
+int unit_slow(void);
 
 #define UNIT(fact, sig, n)                                                     \
 	static void fact##_fn(int _i);                                         \

@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { SLOW = 20 };
-#else
-enum { SLOW = 1 };
-#endif
-
 static int64_t cpu_us(void)
 {
 	struct timespec t;
@@ -67,9 +58,9 @@ TEST(ten_thousand_partitions_are_cheap)
 		fprintf(stderr, "create %d us, fence %d us, %zu bytes each, "
 			"%zu in a snapshot\n", (int)made, (int)fenced,
 			(after - before) / 10000, b.n / 10000);
-	ck_assert_int_lt(made, 200000 * SLOW);
-	ck_assert_int_lt(fenced, 20000 * SLOW);
-	if (SLOW == 1)
+	ck_assert_int_lt(made, 200000 * unit_slow());
+	ck_assert_int_lt(fenced, 20000 * unit_slow());
+	if (unit_slow() == 1)
 		ck_assert_uint_lt((after - before) / 10000, 300);
 	ck_assert_uint_lt(b.n / 10000, 40);
 	buf_fini(&b);

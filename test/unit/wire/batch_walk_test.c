@@ -162,7 +162,7 @@ TEST_TIMES(batch_walk_reads_what_the_builder_wrote, 5)
 	if (!codec_is_built(codec))
 		return;
 	prng_init(&p, (uint64_t)_i);
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < unit_rounds(100); round++) {
 		size_t n = 1 + prng_below(&p, 100);
 
 		want.n = got.n = 0;

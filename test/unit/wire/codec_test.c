@@ -59,7 +59,7 @@ TEST(every_message_in_every_version_survives_a_round_trip)
 		const struct wire_type *t = kafka_messages[i];
 
 		for (int16_t v = t->min; v <= t->max; v++)
-			for (int n = 0; n < ROUNDS; n++)
+			for (int n = 0; n < unit_rounds(ROUNDS); n++)
 				round_trip(t, v, &p);
 	}
 }
@@ -149,7 +149,7 @@ TEST(damaged_bytes_neither_crash_nor_cost_more_than_64_times_their_size)
 	struct prng p;
 
 	prng_init(&p, 2);
-	for (int n = 0; n < MUTATIONS; n++) {
+	for (int n = 0; n < unit_rounds(MUTATIONS); n++) {
 		const struct wire_type *t =
 			kafka_messages[n % kafka_messages_n];
 		int versions = t->max - t->min + 1;

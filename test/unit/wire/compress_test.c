@@ -168,7 +168,7 @@ TEST_TIMES(codec_garbage_is_malformed, 4)
 	struct prng p;
 
 	prng_init(&p, 5);
-	for (int i = 0; i < 2000 && codec_is_built(c); i++) {
+	for (int i = 0; i < unit_rounds(2000) && codec_is_built(c); i++) {
 		size_t n = prng_below(&p, 60);
 		uint8_t *copy;
 		int err;
