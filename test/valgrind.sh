@@ -20,6 +20,7 @@ one() { # UNIT
 	valgrind --quiet --error-exitcode=9 --leak-check=full \
 		--show-leak-kinds=definite,indirect --num-callers=20 \
 		--errors-for-leak-kinds=definite,indirect \
+		--suppressions="$srcdir/test/valgrind.supp" \
 		"./$1" >"$out/$1.txt" 2>&1
 	code=$?
 	printf '%-14s %s, %d s\n' "$1" \

@@ -323,6 +323,7 @@ int control_open(struct broker *b)
 /* Who waits for something to be agreed on does not any more. */
 void control_stop(struct broker *b)
 {
+	membership_stop(b->control->membership);
 	coordinator_role(b, false);
 	proposals_stop(b);
 }

@@ -82,6 +82,8 @@ void admit_close(struct broker *b);
 
 struct membership *membership_new(struct broker *b);
 void membership_free(struct membership *m);
+/* Asks nobody any more: what is answered from now on comes to an end. */
+void membership_stop(struct membership *m);
 /* Another quorum leader: it should hear from us now. */
 void membership_poke(struct broker *b);
 void membership_applied(struct broker *b);

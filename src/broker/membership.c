@@ -201,9 +201,7 @@ static void end_drain(struct membership *m)
 	void (*drained)(void *ctx) = m->drained;
 
 	m->drained = NULL;
-	m->over = true;
-	wheel_disarm(&m->timer);
-	wheel_disarm(&m->stop_timer);
+	membership_stop(m);
 	if (drained)
 		drained(m->drained_ctx);
 }
@@ -434,9 +432,15 @@ struct membership *membership_new(struct broker *b)
 	return m;
 }
 
-void membership_free(struct membership *m)
+void membership_stop(struct membership *m)
 {
+	m->over = true;
 	wheel_disarm(&m->timer);
 	wheel_disarm(&m->stop_timer);
+}
+
+void membership_free(struct membership *m)
+{
+	membership_stop(m);
 	mem_free(m);
 }

@@ -326,6 +326,26 @@ TEST(a_drain_ends_at_its_deadline_when_nobody_leads)
 	council_fini(&c);
 }
 
+TEST(who_stops_asks_nothing_more)
+{
+	enum { HEARTBEAT = 63 };
+	int asked;
+
+	council_init(&c, 3, NULL);
+	council_begin(&c);
+	council_stop(&c, 2, false);
+	node_of(&c, 1)->frozen = true;
+	asked = c.asked[HEARTBEAT];
+	council_pass(&c, 1000);
+	ck_assert_int_gt(c.asked[HEARTBEAT], asked);
+	broker_stop(node_of(&c, 3)->threads[0]); /* one is under way */
+	asked = c.asked[HEARTBEAT];
+	node_of(&c, 1)->frozen = false;
+	council_pass(&c, 1000);
+	ck_assert_int_eq(c.asked[HEARTBEAT], asked);
+	council_fini(&c);
+}
+
 /* ---- balance ------------------------------------------------------------- */
 
 TEST(leaderships_go_back_to_where_they_are_preferred)
