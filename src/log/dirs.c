@@ -28,6 +28,19 @@ void dirs_path(struct store *s, const struct log *l, struct uuid topic,
 		 l->dir, id, s->life, s->next_name++, suffix);
 }
 
+/*
+ * Ids differ in all their bytes; where half of them are right it is the text
+ * that was damaged: a topic id has no checksum.
+ */
+bool dirs_same_topic(struct uuid a, struct uuid b)
+{
+	int same = 0;
+
+	for (size_t i = 0; i < sizeof(a.b); i++)
+		same += a.b[i] == b.b[i];
+	return same >= (int)sizeof(a.b) / 2;
+}
+
 static int write_metadata(struct store *s, const struct log *l,
 			  const char *dir)
 {
@@ -56,6 +69,20 @@ int dirs_make(struct store *s, const struct log *l, const char *dir)
 
 	s->root_fresh = true;
 	return r ? r : write_metadata(s, l, dir);
+}
+
+/* The checkpoint and the journal will know it; the file need not. */
+void dirs_mend_topic(struct store *s, struct log *l, struct uuid topic)
+{
+	char dir[LOG_PATH_MAX];
+
+	l->topic_id = topic;
+	if (l->damaged)
+		return; /* left as it is */
+	log_dir_path(l, dir);
+	trace_warn("log", "a topic id is damaged, and written anew",
+		   "file=%s/" METADATA_NAME, dir);
+	(void)!write_metadata(s, l, dir);
 }
 
 /* Before is whose it was; zero: nobody's, its deletion failed, for one. */

@@ -470,6 +470,10 @@ int dirs_make(struct store *s, const struct log *l, const char *dir) must_use;
 /* Of a new log. What is in its place, of the topic that was there before, goes
  * aside; zero: nobody knows of any. */
 int dirs_begin(struct store *s, struct log *l, struct uuid before) must_use;
+/* Equal, or one is the other with some of its bytes damaged. */
+bool dirs_same_topic(struct uuid a, struct uuid b);
+/* The log was known by the damaged id of its file: this is the right one. */
+void dirs_mend_topic(struct store *s, struct log *l, struct uuid topic);
 
 /* ---- checkpoint.c -------------------------------------------------------- */
 

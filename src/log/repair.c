@@ -281,19 +281,6 @@ static int work_on(struct work *w, struct buf *out)
 	return r;
 }
 
-/*
- * Ids differ in all their bytes; where a few of them are right it is the text
- * that was damaged: a topic id has no checksum.
- */
-static bool is_same_topic(struct uuid a, struct uuid b)
-{
-	int same = 0;
-
-	for (size_t i = 0; i < sizeof(a.b); i++)
-		same += a.b[i] == b.b[i];
-	return same >= (int)sizeof(a.b) / 2;
-}
-
 /* Out of the way, under a name that nothing else has. */
 static int put_away(struct work *w, const char *suffix)
 {
@@ -334,7 +321,7 @@ static int check_topic(struct work *w)
 		return r;
 	if (uuid_is_zero(id))
 		return needs_no_files(w) ? put_away(w, "delete") : 0;
-	w->misnamed = is_same_topic(id, w->rl->topic_id);
+	w->misnamed = dirs_same_topic(id, w->rl->topic_id);
 	if (!w->misnamed)
 		return put_away(w, "stray");
 	trace_warn("log", "a topic id is damaged, and written anew",
@@ -350,10 +337,13 @@ static int look_at(struct work *w)
 		w->old = checkpoint_read_log(w->r->store, w->known->entry);
 		w->unreadable = !w->old;
 	}
-	if (w->old && w->rl && !uuid_eq(w->old->topic_id, w->rl->topic_id)) {
+	if (w->old && w->rl &&
+	    !dirs_same_topic(w->old->topic_id, w->rl->topic_id)) {
 		log_free(w->old); /* another topic had that name before */
 		w->old = NULL;
 	}
+	if (w->old && w->rl) /* which may know it from a damaged file */
+		w->old->topic_id = w->rl->topic_id;
 	if (w->rl && !w->rl->deleted)
 		r = check_topic(w);
 	if (w->rl && w->rl->deleted)

@@ -399,12 +399,13 @@ int store_log_open(struct store *s, const struct log_id *id,
 	r = take_known(s, str_of(l->dir), &old);
 	/* of some damaged logs not even the topic is known: it is this one */
 	known = !r && old &&
-		(uuid_eq(old->topic_id, id->topic_id) ||
+		(dirs_same_topic(old->topic_id, id->topic_id) ||
 		 (old->damaged && uuid_is_zero(old->topic_id)));
 	if (known) {
 		log_free(l);
 		l = old;
-		l->topic_id = id->topic_id;
+		if (!uuid_eq(l->topic_id, id->topic_id))
+			dirs_mend_topic(s, l, id->topic_id);
 	} else if (!r) {
 		struct uuid before = { { 0 } };
 

@@ -312,12 +312,14 @@ struct log *survey_new_log(struct work *w)
 	} else if (w->rl) {
 		id = w->rl->topic_id;
 	} else {
+		/* without checkpoints nobody else can tell whose files it has */
+		bool needed = w->old || (w->r->blind && w->place.n);
 		int e = survey_metadata(w, &id);
 
-		if (e && !w->old)
+		if (e && !needed)
 			return NULL;
 		w->named = !e && !uuid_is_zero(id);
-		if (w->old && (e || uuid_is_zero(id)))
+		if (needed && !w->named)
 			survey_blame(w, -1, -1, "its topic is not known");
 	}
 	if (!w->old && !w->rl && uuid_is_zero(id) && !w->place.n)

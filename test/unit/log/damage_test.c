@@ -330,6 +330,34 @@ TEST(a_damaged_topic_id_is_not_another_topics)
 	bench_fini(&b);
 }
 
+/*
+ * Nor where there is neither a checkpoint nor a journal any more: what is on
+ * disk of the log counts, and its damage (the simulator's seed 80012176: a
+ * copy began anew, was elected, and the others followed it).
+ */
+TEST_TIMES(a_damaged_topic_id_hides_no_files, 3)
+{
+	static const char path[] = "log/t-0/partition.metadata";
+
+	setup(true);
+	end(0);
+	remove_dir("journal");
+	ck_assert(disk_mem_flip(b.mem, path, _i == 1 ? 15 : 35, 2));
+	if (_i == 2)
+		ck_assert(disk_mem_flip(b.mem, FIRST, 40, 1));
+	for (int i = 0; i < 2; i++) {
+		open_both();
+		ck_assert_int_eq(b.recovery.blind, true);
+		if (_i == 0)
+			check_whole(l, 40);
+		else
+			check_damaged();
+		ck_assert_int_eq(aside("-stray"), 0);
+		end(1);
+	}
+	bench_fini(&b);
+}
+
 TEST(a_file_that_cannot_be_read_costs_its_log_alone)
 {
 	setup(true);

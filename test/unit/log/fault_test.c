@@ -536,7 +536,9 @@ TEST(logs_are_found_whatever_the_number_of_shards_was)
 
 TEST(a_directory_of_another_topic_is_moved_aside)
 {
-	struct uuid other = { { 9, 9 } };
+	const struct uuid other = { .b = {
+		91, 92, 93, 94, 95, 96, 97, 98,
+		99, 100, 101, 102, 103, 104, 105, 106 } };
 	struct log *o;
 
 	setup(false);
