@@ -312,7 +312,7 @@ struct log *survey_new_log(struct work *w)
 	} else if (w->rl) {
 		id = w->rl->topic_id;
 	} else {
-		/* without checkpoints nobody else can tell whose files it has */
+		/* without checkpoints nobody else knows whose these are */
 		bool needed = w->old || (w->r->blind && w->place.n);
 		int e = survey_metadata(w, &id);
 
