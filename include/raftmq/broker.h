@@ -70,6 +70,7 @@ struct request {
 	uint64_t conn;     /* the connection's id there; 0 = internal */
 	uint64_t order;    /* the host's: its place among the answers there */
 	int32_t peer;      /* authenticated broker id, -1 = a client */
+	int64_t peer_order; /* of its connections: a younger one has more */
 	const char *host;  /* of the client, "10.0.0.7"; arena */
 	int listener;      /* which listener: its advertised name */
 	int64_t arrived_ms;

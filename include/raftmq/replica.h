@@ -25,6 +25,7 @@ enum replica_role { REPLICA_FOLLOWER, REPLICA_LEADER, REPLICA_OFFLINE };
 struct replica_peer { /* what a leader knows of one follower */
 	int32_t node;
 	int64_t broker_epoch;  /* of the last fetch (KIP-903); -1 unknown */
+	int64_t order;         /* and its place, see struct replica_fetch */
 	int64_t end;           /* next offset: all before is durable */
 	int64_t caught_up_ms;  /* last time it had everything of a moment */
 	int64_t last_fetch_ms;
@@ -96,6 +97,7 @@ int replica_on_durable(struct replica *r);
 /*
  * A follower fetches from offset: notes its progress, which may move the high
  * watermark and may make it ready for the ISR. K_NONE, or an epoch error, or
+ * K_STALE_BROKER_EPOCH: of a former incarnation or connection, or
  * K_OFFSET_OUT_OF_RANGE; *diverging set when its last epoch does not fit.
  */
 struct replica_divergence {
@@ -105,6 +107,10 @@ struct replica_divergence {
 struct replica_fetch {
 	int32_t node;
 	int64_t broker_epoch;
+	/* What was sent on one connection has one number; a follower speaks
+	 * of a partition on another one only after it gave up the last, whose
+	 * number is smaller. What comes late all the same does not count. */
+	int64_t order;
 	int64_t offset;
 	int32_t current_epoch, last_epoch; /* -1 = not given */
 };

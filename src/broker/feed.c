@@ -49,10 +49,13 @@ static void begin(struct feed_part *p, struct feed_slot *s)
 	list_push(&p->feed->slots, &s->in_feed);
 }
 
-static void set(struct broker *b, struct feed_slot *s,
+static void set(struct broker *b, const struct feed_part *p,
 		const struct feed_change *c)
 {
+	struct feed_slot *s = c->slot;
+
 	s->progress = s->feed->peer >= 0;
+	s->order = p->order;
 	if (s->progress && c->high_watermark >= 0 &&
 	    c->high_watermark != INT64_MAX)
 		s->told_hw = c->high_watermark; /* KIP-1166: it says so */
@@ -80,22 +83,25 @@ static void apply_changes(struct broker *b, struct feed_part *p)
 		}
 		if (c->verb == FEED_ADD)
 			begin(p, c->slot);
-		set(b, c->slot, c);
+		set(b, p, c);
 	}
 	p->changes_n = 0;
 }
 
-/* By the session that it used last: one that it has left is still there. */
+/* By the session that it used last: one that it has left is still there, and
+ * may yet hear what was sent before. */
 int64_t feed_start_of(const struct hosted *h, int32_t node)
 {
-	int64_t start = -1;
+	int64_t start = -1, order = 0;
 
 	list_each (l, &h->followers, safe) {
 		struct feed_slot *s =
 			list_entry(l, struct feed_slot, at_hosted);
 
-		if (s->feed->peer == node)
+		if (s->feed->peer == node && s->order >= order) {
+			order = s->order;
 			start = s->log_start;
+		}
 	}
 	return start;
 }
@@ -554,6 +560,7 @@ struct feed_part *feed_part_new(struct broker *b, struct request *rq,
 	p->thread = thread;
 	p->feed = feed ? feed : &p->own;
 	p->version = rq->header.version;
+	p->order = rq->peer_order;
 	p->owned.drop = drop_part;
 	request_own(rq, &p->owned);
 	return p;

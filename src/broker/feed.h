@@ -31,6 +31,7 @@ struct feed_slot {
 	int32_t max_bytes, current_epoch, last_epoch;
 	int64_t offset;
 	int64_t log_start;         /* of a follower; -1 unknown */
+	int64_t order;             /* of the part that said so */
 	int64_t told_hw, told_start; /* in the last answer */
 	bool progress; /* a follower's offset that the replica has not seen */
 	bool answered; /* while an answer is put together */
@@ -87,6 +88,7 @@ struct feed_part {
 	bool full;         /* every slot is answered, not only what changed */
 	bool no_wait;
 	int64_t broker_epoch; /* of a follower */
+	int64_t order;        /* of its connection: a younger one has more */
 	struct str rack;      /* of a consumer; in the request's arena */
 
 	/* what came */

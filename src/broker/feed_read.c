@@ -93,6 +93,7 @@ static enum kerr note_progress(struct broker *b, const struct feed_part *p,
 	struct replica_fetch f = {
 		.node = s->feed->peer,
 		.broker_epoch = p->broker_epoch,
+		.order = s->order,
 		.offset = s->offset,
 		.current_epoch = s->current_epoch,
 		.last_epoch = s->last_epoch,

@@ -281,6 +281,7 @@ static void deliver_request(struct conn *c, uint8_t *frame, size_t n)
 	rq->conn = c->id;
 	rq->order = c->next;
 	rq->peer = c->origin.peer;
+	rq->peer_order = c->origin.peer_order;
 	rq->host = str_c(&rq->arena, str_of(c->origin.host));
 	rq->listener = c->origin.listener;
 	rq->arrived_ms = cs->now_ms;

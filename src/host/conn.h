@@ -34,6 +34,7 @@ struct conn_origin { /* who accepted what; travels between threads by value */
 	int fd;      /* non-blocking */
 	enum conn_kind kind;
 	int32_t peer; /* -1 = a client */
+	int64_t peer_order; /* a connection that is younger has more */
 	int listener;
 	char host[ENDPOINT_HOST_MAX];
 };

@@ -165,14 +165,16 @@ static void on_broker(void *ctx, const struct conn_origin *o,
 		      const struct hello *h)
 {
 	struct node *n = ctx;
+	struct conn_origin known = *o;
 	char address[QUORUM_ADDRESS_MAX];
 	int thread = 0;
 
+	known.peer_order = ++n->peers_heard;
 	snprintf(address, sizeof(address), "%.*s", STR_ARG(h->address));
 	node_met(n, h->node, address);
 	if (h->purpose == HELLO_DATA)
 		thread = (max_of(h->thread, 1) - 1) % n->plan->shards + 1;
-	hand_over(n, thread, o);
+	hand_over(n, thread, &known);
 }
 
 static void deliver_leave(void *owner, void *body)

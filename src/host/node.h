@@ -52,6 +52,7 @@ struct node {
 	struct listener *listeners;
 	struct gate gate;
 	int next_shard;       /* gets the next client */
+	int64_t peers_heard;  /* connections of brokers so far */
 	struct peers peers;
 	struct http *http;
 	uv_signal_t signals[3];

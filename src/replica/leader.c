@@ -9,7 +9,9 @@
  *    taken effect (KIP-497), until the committed one is known again.
  * 2. A follower's end is set only by a fetch under the current leader epoch,
  *    so what an older epoch acknowledged does not count (KIP-101, KIP-320).
- * 3. It does not move while the committed ISR is below min.insync.replicas
+ * 3. Progress is what the follower said last, not what was heard last: of its
+ *    connections the youngest counts.
+ * 4. It does not move while the committed ISR is below min.insync.replicas
  *    (KIP-966: a member of the ELR must have everything below it).
  */
 #include <raftmq/replica.h>
@@ -93,6 +95,7 @@ static void note_progress(struct replica *r, struct replica_peer *p,
 		p->caught_up_ms = max_of(p->caught_up_ms, p->last_fetch_ms);
 	p->end = f->offset;
 	p->broker_epoch = f->broker_epoch;
+	p->order = f->order;
 	p->last_fetch_ms = now_ms;
 	p->last_fetch_leader_end = log_end(r->log);
 }
@@ -111,7 +114,7 @@ enum kerr replica_on_fetch(struct replica *r, const struct replica_fetch *f,
 	p = replica_peer_find(r, f->node);
 	if (!p) /* our copy of the cluster may be behind: it will ask again */
 		return K_UNKNOWN_TOPIC_OR_PARTITION;
-	if (f->broker_epoch < p->broker_epoch)
+	if (f->broker_epoch < p->broker_epoch || f->order < p->order)
 		return K_STALE_BROKER_EPOCH;
 	error = find_divergence(r, f, diverging);
 	if (error || diverging->epoch >= 0)

@@ -504,6 +504,7 @@ static void handle(struct conn *c, struct request *rq)
 	rq->order = c->next++;
 	*conn_slot(c, rq->order) = NULL;
 	rq->peer = c->of_peer ? c->from : -1;
+	rq->peer_order = (int64_t)c->id;
 	rq->host = "10.0.0.7";
 	rq->arrived_ms = node_ms(n);
 	c->w->counts.requests++;

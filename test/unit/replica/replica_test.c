@@ -456,6 +456,42 @@ TEST(former_incarnation_of_a_broker_is_refused) /* KIP-903 */
 			 K_STALE_BROKER_EPOCH);
 }
 
+/*
+ * A thread that stalls hands on late what it has read: the follower has spoken
+ * since, on another connection (the simulator's seed 80031150: its old offset
+ * was the last that the leader heard, and it never came back into the ISR).
+ */
+TEST(what_a_follower_sent_before_it_gave_up_a_connection_does_not_count)
+{
+	struct replica_fetch f = { .node = 2, .broker_epoch = 12, .order = 7,
+				   .current_epoch = 1, .last_epoch = 1 };
+	struct replica_divergence d;
+	int changed;
+	STAGE(s);
+
+	assign(&s, 0, 1, 1, 12);
+	append(&s, 1, 3);
+	settle(&s, 1);
+	f.offset = 3;
+	ck_assert_int_eq(replica_on_fetch(s.r[1], &f, s.now, &changed, &d),
+			 K_NONE);
+	expect_hw(&s, 1, 3);
+	f.order = 6;
+	f.offset = 0;
+	ck_assert_int_eq(replica_on_fetch(s.r[1], &f, s.now, &changed, &d),
+			 K_STALE_BROKER_EPOCH);
+	ck_assert_int_eq(replica_peer(s.r[1], 2)->end, 3);
+	f.order = 8; /* its copy began anew */
+	ck_assert_int_eq(replica_on_fetch(s.r[1], &f, s.now, &changed, &d),
+			 K_NONE);
+	ck_assert_int_eq(replica_peer(s.r[1], 2)->end, 0);
+	f.order = 7;
+	f.offset = 3;
+	ck_assert_int_eq(replica_on_fetch(s.r[1], &f, s.now, &changed, &d),
+			 K_STALE_BROKER_EPOCH);
+	ck_assert_int_eq(replica_peer(s.r[1], 2)->end, 0);
+}
+
 TEST(stranger_is_no_follower)
 {
 	struct replica_fetch f = { .node = 9, .broker_epoch = 1,
