@@ -501,11 +501,17 @@ static bool is_of_epoch(const struct work *w, const struct batch *b)
 	       (i < 0 || b->leader_epoch >= e->v[i].epoch);
 }
 
+/* Only compaction leaves gaps. An offset is under no checksum of the batch. */
+static bool follows(const struct work *w, const struct batch *b)
+{
+	return b->base_offset == w->log->end ||
+	       (w->log->set.compact && b->base_offset > w->log->end);
+}
+
 static bool fits(struct work *w, const struct batch *b, int64_t limit)
 {
 	return batch_crc_ok(b) && b->last_offset_delta >= 0 &&
-	       b->base_offset >= w->log->end &&
-	       batch_last_offset(b) < limit &&
+	       follows(w, b) && batch_last_offset(b) < limit &&
 	       is_of_epoch(w, b) && agrees(w, b);
 }
 
@@ -545,7 +551,7 @@ static int scan_segment(struct work *w, struct segment *g, int64_t limit)
 	int64_t size = survey_file_size(g);
 	struct scan s;
 	struct file *f;
-	bool whole;
+	bool whole, reaches;
 	int r = segment_file(g, &f);
 
 	if (r || size < 0)
@@ -564,12 +570,15 @@ static int scan_segment(struct work *w, struct segment *g, int64_t limit)
 	if (r == 0)
 		return 1;
 	w->torn = true;
+	/* A batch that reaches into the next file's offsets had been cut. */
+	reaches = r > 0 && s.batch.base_offset >= w->log->end &&
+		  batch_last_offset(&s.batch) >= limit;
 	if (!whole && !is_torn_tail(w, g, size))
 		survey_blame(w, g->base, g->size,
 			     "no whole batch, and whole ones behind it");
-	/* A batch that reaches into the next file's offsets had been cut. */
-	return r > 0 && s.batch.base_offset >= w->log->end &&
-	       batch_last_offset(&s.batch) >= limit;
+	else if (whole && !reaches && is_unknown(w))
+		survey_blame(w, g->base, g->size, "a batch out of place");
+	return reaches;
 }
 
 /* Is the first batch of that file the one the journal has there? */
