@@ -35,6 +35,7 @@ struct scan {
 	int64_t at; /* file position of buf */
 	size_t chunk;
 	bool nowait;
+	int64_t offset; /* of the next batch; -1: any, there may be gaps */
 	struct batch batch;
 	int64_t batch_pos;
 };
@@ -42,7 +43,8 @@ void scan_open(struct scan *s, struct disk *d, struct file *f, int64_t from,
 	       int64_t to);
 void scan_close(struct scan *s);
 /*
- * 1: a batch, 0: the end, -EBADMSG: no whole batch stands at pos, -EAGAIN:
+ * 1: a batch, 0: the end, -EBADMSG: no whole batch stands at pos, or one of
+ * another offset, which no checksum covers; -EAGAIN:
  * not in the page cache and nowait was asked, else the disk's error. A header
  * alone needs its 61 bytes; scan_next_whole also reads the rest into memory.
  */
@@ -120,6 +122,9 @@ int segment_check(struct segment *g, const struct spot *from,
 		  struct spot *stop) must_use;
 /* Everything from pos (a batch's start, offset) on is forgotten. */
 int segment_cut(struct segment *g, uint32_t pos, int64_t offset) must_use;
+/* The batches from a spot up to end, each of the offset that comes next. */
+void segment_scan(const struct segment *g, struct file *f, struct scan *s,
+		  const struct spot *from, uint32_t end);
 int segment_index(struct segment *g, bool nowait) must_use;
 void segment_index_note(struct segment *g, const struct batch *b, uint32_t pos);
 void segment_grow(struct segment *g, uint32_t n);

@@ -79,7 +79,7 @@ int log_locate(struct log *l, struct segment *g, int64_t offset, bool nowait,
 	r = segment_file(g, &f);
 	if (r)
 		return r;
-	scan_open(&s, g->disk, f, out->pos, g->size);
+	segment_scan(g, f, &s, out, g->size);
 	s.nowait = nowait;
 	while ((r = scan_next(&s)) > 0) {
 		out->offset = s.batch.base_offset;
@@ -113,7 +113,7 @@ static int border(struct log *l, struct segment *g, struct spot *at,
 	r = segment_file(g, &f);
 	if (r)
 		return r;
-	scan_open(&s, g->disk, f, at->pos, g->size);
+	segment_scan(g, f, &s, at, g->size);
 	s.nowait = true;
 	while ((r = scan_next(&s)) > 0 && s.pos <= pos) {
 		at->pos = (uint32_t)s.pos;
@@ -150,7 +150,7 @@ static int one_batch(struct segment *g, struct spot *at)
 
 	if (r)
 		return r;
-	scan_open(&s, g->disk, f, at->pos, g->size);
+	segment_scan(g, f, &s, at, g->size);
 	s.nowait = true;
 	r = scan_next(&s);
 	if (r > 0) {
@@ -170,6 +170,7 @@ struct warm_job {
 	int64_t from, to; /* to be read into the page cache */
 	uint32_t size;
 	bool build; /* the index is wanted, too */
+	int64_t first; /* offset of the first batch; -1: any, with gaps */
 	struct segment copy; /* size, base and the index under way */
 	int error;
 };
@@ -193,6 +194,7 @@ static void warm_run(struct store_job *j)
 
 	if (w->build) {
 		scan_open(&s, w->copy.disk, w->file, 0, w->size);
+		s.offset = w->first;
 		while ((r = scan_next(&s)) > 0) {
 			segment_index_note(&w->copy, &s.batch,
 					   (uint32_t)s.batch_pos);
@@ -252,6 +254,7 @@ static void warm(struct log *l, struct segment *g, int64_t from, int64_t n)
 	w->from = from;
 	w->to = min_of(from + max_of(n, 1), (int64_t)g->size);
 	w->build = !g->index.built;
+	w->first = l->set.compact ? -1 : g->base;
 	w->copy.disk = g->disk;
 	w->copy.base = g->base;
 	w->copy.max_ts = INT64_MIN;

@@ -40,6 +40,7 @@ static int walk_batch(const struct batch *b, struct wanted *w)
 static int find_in_segment(struct segment *g, struct wanted *w)
 {
 	struct scan s, whole;
+	struct index_entry e;
 	struct file *f;
 	int r = segment_index(g, false), found = 0;
 
@@ -47,8 +48,9 @@ static int find_in_segment(struct segment *g, struct wanted *w)
 		r = segment_file(g, &f);
 	if (r)
 		return r;
-	scan_open(&s, g->disk, f, index_by_time(&g->index, w->ts).pos,
-		  g->size);
+	e = index_by_time(&g->index, w->ts);
+	segment_scan(g, f, &s, &(struct spot){ g->base, g->base + e.offset,
+						e.pos }, g->size);
 	while (!found && (r = scan_next(&s)) > 0) {
 		if (s.batch.base_offset >= w->end)
 			break;
@@ -111,7 +113,7 @@ static int max_time_below(struct log *l, struct segment *g, int64_t bound,
 	r = segment_file(g, &f);
 	if (r)
 		return r;
-	scan_open(&s, g->disk, f, 0, g->size);
+	segment_scan(g, f, &s, &(struct spot){ g->base, g->base, 0 }, g->size);
 	while ((r = scan_next(&s)) > 0)
 		if (batch_next_offset(&s.batch) > l->start &&
 		    s.batch.max_timestamp < bound)

@@ -18,6 +18,7 @@ void scan_open(struct scan *s, struct disk *d, struct file *f, int64_t from,
 	s->pos = from;
 	s->end = to;
 	s->chunk = SCAN_CHUNK;
+	s->offset = -1;
 }
 
 void scan_close(struct scan *s)
@@ -67,6 +68,9 @@ static int next(struct scan *s, bool whole)
 	    s->batch.size < BATCH_HEADER_SIZE ||
 	    s->batch.size > s->end - s->pos)
 		return -EBADMSG;
+	if (s->offset >= 0 && (s->batch.base_offset != s->offset ||
+			       s->batch.last_offset_delta < 0))
+		return -EBADMSG;
 	if (whole) {
 		p = window(s, s->pos, (size_t)s->batch.size, &error);
 		if (!p)
@@ -75,6 +79,8 @@ static int next(struct scan *s, bool whole)
 	}
 	s->batch_pos = s->pos;
 	s->pos += s->batch.size;
+	if (s->offset >= 0)
+		s->offset = batch_next_offset(&s->batch);
 	return 1;
 }
 

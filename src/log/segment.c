@@ -209,6 +209,15 @@ int segment_write(struct segment *g, const void *p, size_t n)
 	return error;
 }
 
+/* Only compaction leaves gaps. */
+void segment_scan(const struct segment *g, struct file *f, struct scan *s,
+		  const struct spot *from, uint32_t end)
+{
+	scan_open(s, g->disk, f, from->pos, end);
+	if (g->log && !g->log->set.compact)
+		s->offset = from->offset;
+}
+
 /* The largest timestamp before pos, from the index and the headers. */
 static int find_max_ts(struct segment *g, uint32_t pos, int64_t *out)
 {
@@ -222,7 +231,8 @@ static int find_max_ts(struct segment *g, uint32_t pos, int64_t *out)
 	if (g->index.built && pos)
 		e = index_by_pos(&g->index, pos - 1);
 	*out = e.max_ts;
-	scan_open(&s, g->disk, f, e.pos, pos);
+	segment_scan(g, f, &s, &(struct spot){ g->base, g->base + e.offset,
+						e.pos }, pos);
 	while ((r = scan_next(&s)) > 0)
 		*out = max_of(*out, s.batch.max_timestamp);
 	scan_close(&s);
@@ -282,7 +292,7 @@ int segment_index(struct segment *g, bool nowait)
 	if (r)
 		return r;
 	index_fini(&g->index);
-	scan_open(&s, g->disk, f, 0, g->size);
+	segment_scan(g, f, &s, &(struct spot){ g->base, g->base, 0 }, g->size);
 	s.nowait = nowait;
 	g->max_ts = INT64_MIN;
 	while ((r = scan_next(&s)) > 0) {
@@ -384,7 +394,7 @@ int segment_check(struct segment *g, const struct spot *from,
 	r = segment_file(g, &f);
 	if (r)
 		return r;
-	scan_open(&s, g->disk, f, from->pos, g->size);
+	segment_scan(g, f, &s, from, g->size);
 	s.nowait = true;
 	r = check_stretch(g, &s, *from, stop);
 	scan_close(&s);

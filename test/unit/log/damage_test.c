@@ -576,20 +576,14 @@ TEST(an_entry_of_the_checkpoint_is_checked_when_it_is_read_again)
 	bench_fini(&b);
 }
 
-TEST_TIMES(a_flipped_bit_is_found_before_it_is_given_out, 20)
+/* Batch by batch, or all that fits: whole and in order, or an error. */
+static enum kerr read_carefully(int32_t bytes)
 {
-	int64_t pos;
 	struct log_slice s;
 	enum kerr e = K_NONE;
 
-	setup(_i % 2);
-	end(0);
-	pos = (int64_t)_i * 97 % disk()->ops->size_of(disk(), segment(1));
-	/* offset and epoch stand before the checksum, and outside of it */
-	ck_assert(disk_mem_flip(b.mem, segment(1), pos, 0x10));
-	open_both();
 	for (int64_t at = 0; at < 40 && e == K_NONE; at = s.next_offset) {
-		e = bench_read(l, at, 40, 300, &s);
+		e = bench_read(l, at, 40, bytes, &s);
 		if (e == K_NONE) {
 			struct buf got = { 0 };
 
@@ -600,6 +594,21 @@ TEST_TIMES(a_flipped_bit_is_found_before_it_is_given_out, 20)
 			log_slice_drop(&s);
 		}
 	}
+	return e;
+}
+
+TEST_TIMES(a_flipped_bit_is_found_before_it_is_given_out, 20)
+{
+	int64_t pos;
+	enum kerr e;
+
+	setup(_i % 2);
+	end(0);
+	pos = (int64_t)_i * 97 % disk()->ops->size_of(disk(), segment(1));
+	/* offset and epoch stand before the checksum, and outside of it */
+	ck_assert(disk_mem_flip(b.mem, segment(1), pos, 0x10));
+	open_both();
+	e = read_carefully(300);
 	if (e == K_NONE) /* the leader's epoch: not guarded by the format */
 		ck_assert_int_lt(pos % 206, 16);
 	else
@@ -607,6 +616,20 @@ TEST_TIMES(a_flipped_bit_is_found_before_it_is_given_out, 20)
 	bench_settle(&b);
 	ck_assert_int_eq(b.offline_calls, e != K_NONE);
 	check_whole(other, 40);
+	bench_fini(&b);
+}
+
+/* Each batch of two records here has 206 bytes. */
+TEST_TIMES(a_flipped_bit_of_an_offset_is_found, 16)
+{
+	setup(_i % 2);
+	end(0);
+	ck_assert(disk_mem_flip(b.mem, segment(1), (_i & 2 ? 206 : 0) + 7 -
+				(_i >> 2), 1 << (_i % 7)));
+	open_both();
+	ck_assert_int_eq(read_carefully(_i & 8 ? 1 : 300),
+			 K_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(log_error(l), -EBADMSG);
 	bench_fini(&b);
 }
 
