@@ -355,6 +355,11 @@ void faulty_quiet(struct faulty *fa, bool quiet)
 	fa->faults = quiet ? (struct world_disk_faults){ 0 } : fa->saved;
 }
 
+bool faulty_lies(const struct faulty *fa)
+{
+	return fa->faults.read_flip || fa->faults.read_stray;
+}
+
 int64_t faulty_job_us(struct faulty *fa)
 {
 	int64_t limit = fa->faults.job_us ? fa->faults.job_us : 1000;

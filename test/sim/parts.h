@@ -144,6 +144,7 @@ void faulty_free(struct faulty *f);
 struct disk *faulty_disk(struct faulty *f);
 void faulty_set(struct faulty *f, struct world_disk_faults faults);
 int64_t faulty_job_us(struct faulty *f); /* how long the next job takes */
+bool faulty_lies(const struct faulty *f); /* reads may tell other bytes */
 /* No faults for now: somebody else looks at the files. */
 void faulty_quiet(struct faulty *f, bool quiet);
 void faulty_crash(struct faulty *f, enum disk_mem_crash how);
