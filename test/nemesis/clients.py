@@ -93,6 +93,9 @@ class Librdkafka(Sends):
         self.producer = Producer({
             "bootstrap.servers": self.clients.bootstrap, "acks": "all",
             "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
+            # what heaps up behind a hung broker still fits a segment: a batch that
+            # is refused for good makes it send others again, under another epoch
+            "batch.size": 16384,
             "socket.timeout.ms": SOCKET_MS, "reconnect.backoff.max.ms": 200,
             "error_cb": self.error, "debug": "eos,msg,topic", "log_level": 7}, logger=self.log)
 
