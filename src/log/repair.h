@@ -34,6 +34,7 @@ struct work {
 	struct place place;
 	int32_t at;    /* next of plan.view */
 	int32_t file;  /* place.base[] under the scan */
+	int64_t gone;  /* an empty file that made way for one before it; or 0 */
 	int64_t bound; /* everything before is vouched for */
 	bool damaged;
 	bool unreadable; /* the checkpoint's entry makes no sense */

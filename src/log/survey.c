@@ -657,6 +657,8 @@ static void find_beginning(struct work *w)
 	       !spans_restart(w, w->place.base[w->file]))
 		w->file++;
 	base = w->file < w->place.n ? w->place.base[w->file] : expected;
+	if (base < w->plan.restart && w->plan.restart != NONE)
+		w->gone = w->plan.restart;
 	if (base > expected && (w->plan.n || w->plan.closed_end) &&
 	    ((w->plan.n && base > journaled_start(w)) ||
 	     !is_known_file(w, base))) {
@@ -676,6 +678,15 @@ static bool lacks_front(const struct work *w, int64_t base)
 	       !w->log->seg_n && base > max_of(w->bound, journaled_start(w));
 }
 
+/* The base of the next file, which is w->file. */
+static int64_t next_base(struct work *w)
+{
+	while (w->gone && w->file < w->place.n &&
+	       w->place.base[w->file] == w->gone)
+		w->file++;
+	return w->file < w->place.n ? w->place.base[w->file] : INT64_MAX;
+}
+
 static int scan_rest(struct work *w)
 {
 	struct log *l = w->log;
@@ -683,8 +694,7 @@ static int scan_rest(struct work *w)
 	int r = 1;
 
 	for (;;) {
-		int64_t limit = w->file < w->place.n ?
-					w->place.base[w->file] : INT64_MAX;
+		int64_t limit = next_base(w);
 
 		if (g)
 			r = scan_segment(w, g, limit);

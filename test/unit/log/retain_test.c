@@ -164,6 +164,47 @@ TEST(a_copy_that_began_inside_a_batch_is_whole_after_a_kill)
 	}
 }
 
+/*
+ * A power cut that came right after may have taken that it made way (the
+ * simulator's seed 80072301: a copy called itself damaged).
+ */
+TEST(an_empty_file_is_not_in_the_way_of_one_that_began_before_it)
+{
+	struct file *f;
+	struct disk *d;
+	struct buf all;
+
+	setup(1);
+	d = disk_mem_disk(b.mem);
+	set.durable = false;
+	log_configure(l, &set);
+	for (int i = 0; i < 2; i++)
+		bench_must_append(l, 0, MAKING(.n = 5, .tag = i));
+	all = bench_read_all(&b, l, 5, 10);
+	ck_assert_int_eq(log_restart_at(l, 7), 0);
+	bench_settle(&b);
+	bench_close(&b);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_append_copy(l, 0, all.p, all.n), 0);
+	bench_settle(&b);
+	bench_crash(&b, DISK_MEM_KEEP);
+	ck_assert_int_eq(d->ops->open(d, "log/t-0/00000000000000000007.log",
+				      DISK_WRITE | DISK_CREATE, &f), 0);
+	d->ops->close(f);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_error(l), 0);
+	ck_assert_int_eq(log_start(l), 7);
+	ck_assert_int_eq(log_end(l), 10);
+	ck_assert_int_eq(log_segments(l), 1);
+	bench_settle(&b);
+	ck_assert_int_eq(d->ops->size_of(d, "log/t-0/"
+					 "00000000000000000007.log"), -ENOENT);
+	buf_fini(&all);
+	bench_fini(&b);
+}
+
 /* What a producer lost to the cut may be looked for through a long log, in
  * stretches that grow. */
 TEST(a_cut_ends_though_a_batch_is_looked_for_in_a_hundred_files)
