@@ -102,6 +102,11 @@ void node_lost(struct node *n, int peer)
 		(void *)(intptr_t)peer);
 }
 
+int node_founders(const struct world *w)
+{
+	return w->config.nodes - w->config.joining;
+}
+
 bool node_listens(const struct node *n)
 {
 	return n->state != NODE_DOWN && n->state != NODE_CLOSING &&
@@ -232,12 +237,13 @@ static void prepare_settings(struct node *n)
 	static char peers[] = "1@peer1:7000,2@peer2:7000,3@peer3:7000,"
 			      "4@peer4:7000,5@peer5:7000";
 	static char peers_of[WORLD_NODES_MAX + 1][sizeof(peers)];
-	int all = n->w->config.nodes;
+	int all = node_founders(n->w);
 
 	memcpy(peers_of[all], peers, (size_t)(13 * all - 1));
 	node_settings_preset(&n->settings);
 	n->settings.values[SETTING_NODE_ID] = ids[n->id - 1];
-	n->settings.values[SETTING_PEERS] = peers_of[all];
+	if (n->id <= all)
+		n->settings.values[SETTING_PEERS] = peers_of[all];
 	for (const char *const *s = n->w->config.settings; s && *s; s++)
 		set(n, *s);
 }

@@ -37,7 +37,7 @@ struct event {
 enum event_tag {
 	TAG_CALL = 1, TAG_TURN, TAG_RUN, TAG_DONE, TAG_FRAME, TAG_LOST,
 	TAG_START, TAG_REQUEST, TAG_WRITE, TAG_ANSWER, TAG_CLOSED, TAG_DIAL,
-	TAG_EXPIRY, TAG_RETRY, TAG_CLOSE, TAG_APPLIED,
+	TAG_EXPIRY, TAG_RETRY, TAG_CLOSE, TAG_APPLIED, TAG_JOIN,
 };
 void plan(struct world *w, int64_t at_us, int node, enum event_tag tag,
 	  event_fn *fn, void *ctx);
@@ -122,6 +122,8 @@ void node_lost(struct node *n, int peer); /* a connection to it broke */
 void node_close(struct node *n);
 void node_look_after_stop(struct sim_thread *t);
 bool node_listens(const struct node *n);
+int node_founders(const struct world *w); /* the first so many */
+void node_join(struct node *n); /* join.c: a start of one that is none */
 void nodes_init(struct world *w);
 void nodes_fini(struct world *w);
 

@@ -426,7 +426,7 @@ static void open_quorum(struct node *n)
 	struct quorum_peer peers[WORLD_NODES_MAX];
 	char text[WORLD_NODES_MAX][24];
 	struct quorum_config c = {
-		.id = n->id, .peers = peers, .peers_n = n->w->config.nodes,
+		.id = n->id,
 		.disk = faulty_disk(n->disk), .queue = QUEUE_OF_QUORUM,
 		.seed = prng_next(&n->w->prng), .now_ms = node_ms(n),
 		.election_timeout_ms = (int32_t)number(
@@ -444,6 +444,10 @@ static void open_quorum(struct node *n)
 	};
 	int rc;
 
+	if (n->id <= node_founders(n->w)) {
+		c.peers = peers;
+		c.peers_n = node_founders(n->w);
+	}
 	for (int i = 0; i < c.peers_n; i++) {
 		snprintf(text[i], sizeof(text[i]), "peer%d:7000", i + 1);
 		peers[i] = (struct quorum_peer){ i + 1, text[i] };
@@ -506,6 +510,7 @@ static void start(struct world *w, void *ctx, bool alive)
 		open_thread(n, i);
 	for (int i = 0; i <= n->info.shards; i++)
 		node_wake_soon(&n->threads[i], 100);
+	node_join(n);
 }
 
 void world_start(struct world *w, int node)

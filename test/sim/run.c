@@ -105,6 +105,10 @@ static void draw(struct run *r)
 		.trailing = trailing[below(r, countof(trailing))],
 		.settings = r->settings, .loud = c->loud,
 		.ctx = r, .on_power = on_power };
+	if (r->wc.nodes == 3 && !c->nodes && chance(r, 25)) {
+		r->wc.joining = 1 + (int)below(r, 2);
+		r->wc.nodes += r->wc.joining; /* founders, and more later */
+	}
 	r->fc = (struct faults_config){ .seed = prng_next(&r->prng),
 					.kinds = c->kinds,
 					.calm = !c->kinds || chance(r, 3) };
@@ -117,9 +121,9 @@ static void describe(struct run *r)
 
 	faults_print(r->faults, &b);
 	snprintf(r->result->what, sizeof(r->result->what),
-		 "%d nodes x %d shards, %d topics x %d, faults: %s",
-		 r->wc.nodes, r->wc.shards, r->ac.topics, r->ac.partitions,
-		 buf_c(&b));
+		 "%d+%d nodes x %d shards, %d topics x %d, faults: %s",
+		 r->wc.nodes - r->wc.joining, r->wc.joining, r->wc.shards,
+		 r->ac.topics, r->ac.partitions, buf_c(&b));
 	buf_fini(&b);
 	world_note(r->w, "%s", r->result->what);
 	for (int i = 0; i < r->settings_n; i++)
@@ -231,7 +235,7 @@ static void stuck(struct run *r, const char *phase)
 
 static bool begin(struct run *r)
 {
-	for (int i = 1; i <= r->wc.nodes; i++)
+	for (int i = 1; i <= r->wc.nodes - r->wc.joining; i++)
 		world_start(r->w, i);
 	actors_start(r->actors);
 	if (world_run_until(r->w, world_now_us(r->w) + BEGIN_US,

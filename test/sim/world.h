@@ -30,7 +30,9 @@
 struct world;
 struct world_config {
 	uint64_t seed;
-	int nodes;   /* 1, 3 or 5, all of them founders */
+	int nodes;   /* 1 to WORLD_NODES_MAX */
+	int joining; /* the last so many of them are no founders: they come
+		      * later, and ask to be let in */
 	int shards;  /* 1 to 3 per node */
 	int reshape; /* per cent of starts with another number of them */
 	int clients;
