@@ -42,6 +42,7 @@ struct actors_config {
 	int rate;      /* batches a second of each producer */
 	int records;   /* at most in a batch */
 	int admin;     /* deeds of the administrator a minute */
+	bool clerk;    /* somebody asks what operators ask */
 	bool again;    /* it makes topics of one name again and again */
 	bool memory;   /* some topics have durability=memory */
 	bool retention; /* some topics have retention.messages */
@@ -86,6 +87,7 @@ struct actors_counts {
 	int64_t polls, records, seeks, out_of_range, diverged, validated;
 	int64_t follower_reads, sessions, damaged;
 	int64_t commits, commits_ok, joins, generations, crashes, leaves;
+	int64_t recalls; /* of an offset that the clerk has committed */
 	int64_t created, deleted, extended, altered, cuts, elections;
 	int64_t final_records, final_partitions;
 	int64_t errors[256]; /* by code; 255 is -1 */

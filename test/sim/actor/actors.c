@@ -3,6 +3,7 @@
  * actors: all of them together (actor.h).
  */
 #include "admin.h"
+#include "clerk.h"
 #include "consumer.h"
 #include "joiner.h"
 #include "producer.h"
@@ -34,13 +35,14 @@ struct actors_config actors_config_random(uint64_t seed)
 	c.again = prng_below(&r, 3) == 0;
 	if (c.again)
 		c.admin = 20 + (int)prng_below(&r, 200);
+	c.clerk = prng_below(&r, 2) == 0;
 	return c;
 }
 
 int actors_ends(const struct actors_config *c)
 {
 	int n = 1 + c->producers + c->plain + c->consumers +
-		c->groups * c->members;
+		c->groups * c->members + c->clerk;
 
 	return min_of(n, WORLD_CLIENTS_MAX);
 }
@@ -66,6 +68,8 @@ static void make_all(struct actors *a)
 				(size_t)(a->members_n + 1));
 	for (int i = 0; i < a->members_n; i++)
 		a->members[i] = joiner_new(a, actor++, i / c->members);
+	if (c->clerk)
+		a->clerk = clerk_new(a, actor++);
 }
 
 struct actors *actors_new(struct world *w, struct history *h,
@@ -98,6 +102,8 @@ void actors_free(struct actors *a)
 		consumer_free(a->consumers[i]);
 	for (int i = 0; i < a->members_n; i++)
 		joiner_free(a->members[i]);
+	if (a->clerk)
+		clerk_free(a->clerk);
 	mem_free(a->producers);
 	mem_free(a->consumers);
 	mem_free(a->members);
@@ -114,6 +120,8 @@ void actors_start(struct actors *a)
 		consumer_start(a->consumers[i]);
 	for (int i = 0; i < a->members_n; i++)
 		joiner_start(a->members[i]);
+	if (a->clerk)
+		clerk_start(a->clerk);
 }
 
 void actors_stop(struct actors *a)
@@ -152,6 +160,8 @@ const char *actors_waiting(struct actors *a)
 	for (int i = 0; i < a->members_n; i++)
 		if (!joiner_is_settled(a->members[i]))
 			waits_for(a, &a->members[i]->caller);
+	if (a->clerk && !clerk_is_settled(a->clerk))
+		waits_for(a, &a->clerk->caller);
 	return a->waiting;
 }
 
@@ -166,7 +176,7 @@ static bool are_settled(const struct actors *a)
 	for (int i = 0; i < a->members_n; i++)
 		if (!joiner_is_settled(a->members[i]))
 			return false;
-	return true;
+	return !a->clerk || clerk_is_settled(a->clerk);
 }
 
 bool actors_settled(void *actors)
@@ -221,7 +231,8 @@ void actors_print(const struct actors *a, struct buf *out)
 	N(polls); N(records); N(seeks); N(out_of_range); N(diverged);
 	N(validated); N(follower_reads); N(sessions); N(damaged);
 	N(commits); N(commits_ok); N(joins); N(generations); N(crashes);
-	N(leaves); N(created); N(deleted); N(extended); N(altered); N(cuts);
+	N(leaves); N(recalls); N(created); N(deleted); N(extended);
+	N(altered); N(cuts);
 	N(elections); N(final_records); N(final_partitions);
 #undef N
 	for (int i = 0; i < 256; i++)

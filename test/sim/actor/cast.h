@@ -18,6 +18,7 @@ struct consumer;
 struct joiner;
 struct admin;
 struct finale;
+struct clerk;
 
 struct actor_topic { /* as the administrator knows it */
 	char name[24];
@@ -64,6 +65,7 @@ struct actors {
 	struct joiner **members;
 	int members_n;
 	struct admin *admin;
+	struct clerk *clerk; /* or NULL */
 	struct finale *finale;
 	struct actors_counts n;
 	char waiting[96];
