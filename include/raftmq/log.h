@@ -44,6 +44,7 @@ struct store_config {
 	int shard, shards;   /* 1..shards */
 	int64_t now_ms, wall_ms;
 	int64_t journal_bytes; /* rotate after this many */
+	int64_t checkpoint_ms; /* and after so long; 0: a minute, as Kafka */
 	struct prng prng;
 	void *ctx;
 	/*

@@ -644,6 +644,8 @@ int shard_open(struct broker *b, const struct broker_config *c)
 	timer_init(&s->store_timer, tick_store);
 	s->unsynced_max = broker_number(b, SETTING_LOG_UNSYNCED_MAX_BYTES);
 	sc.journal_bytes = broker_number(b, SETTING_JOURNAL_BYTES);
+	sc.checkpoint_ms = max_of(1, broker_number(
+		b, SETTING_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
 	sc.files_max = files_max(b);
 	sc.producer_expiry_ms =
 		broker_number(b, SETTING_PRODUCER_ID_EXPIRATION_MS);

@@ -20,7 +20,7 @@
 
 #define SYNC_BATCH 64
 #define WRITEBACK_STEP ((uint32_t)2 << 20)
-#define CYCLE_MS 60000
+#define CYCLE_MS 60000 /* if the store was not told another time */
 #define RETRY_MS 1000
 
 struct sync_item {
@@ -337,7 +337,8 @@ void cycle_tick(struct store *s)
 {
 	struct journal *j = &s->journal;
 	bool used = j->pos > JOURNAL_PAGE;
-	bool due = s->now_ms - s->cycle_ms >= CYCLE_MS ||
+	int64_t every_ms = s->c.checkpoint_ms ? s->c.checkpoint_ms : CYCLE_MS;
+	bool due = s->now_ms - s->cycle_ms >= every_ms ||
 		   s->dirty_bytes >= 4 * journal_bytes_max(s);
 
 	if (s->cycle != CYCLE_IDLE || s->stopping || j->error || s->held)

@@ -60,6 +60,9 @@ static void draw_settings(struct run *r)
 		set(r, "log.segment.bytes", 2000 + below(r, 60000));
 	if (chance(r, 30))
 		set(r, "journal.bytes", 1 << 20);
+	if (chance(r, 30))
+		set(r, "log.flush.offset.checkpoint.interval.ms",
+		    below(r, 5000));
 	if (chance(r, 40))
 		set(r, "replica.lag.time.max.ms", 300 + below(r, 5000));
 	if (chance(r, 20))
