@@ -74,10 +74,8 @@ static void spin(void)
 	}
 }
 
-static void begin(void)
+static void begin_with(struct conn_origin o)
 {
-	struct conn_origin o = { .kind = CONN_CLIENT, .peer = -1,
-				 .host = "10.0.0.7" };
 	int pair[2];
 
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
@@ -102,6 +100,12 @@ static void begin(void)
 	client = pair[0];
 	o.fd = pair[1];
 	conns_add(&conns, &o);
+}
+
+static void begin(void)
+{
+	begin_with((struct conn_origin){ .kind = CONN_CLIENT, .peer = -1,
+					 .host = "10.0.0.7" });
 }
 
 static void end(void)
@@ -152,6 +156,22 @@ static const char *heard(void)
 
 	text[max_of(n, 0)] = '\0';
 	return text;
+}
+
+TEST(conn_of_a_broker_tells_of_which_and_how_young_it_is)
+{
+	struct request *rq;
+
+	begin_with((struct conn_origin){ .kind = CONN_PEER, .peer = 3,
+					 .peer_order = 17 });
+	say_frame(10, 'a');
+	spin();
+	rq = first();
+	ck_assert_int_eq(rq->peer, 3);
+	ck_assert_int_eq(rq->peer_order, 17);
+	answer(rq, "A");
+	spin();
+	end();
 }
 
 TEST(conn_answers_leave_in_the_order_of_requests)
