@@ -6,8 +6,10 @@
  *
  * 1. Asking blocks, so the pool does it, one question at a time, each with a
  *    time-out; the answer is judged on thread 0.
- * 2. It goes on until the node sees itself among the members: an answer that
- *    was lost is asked for again.
+ * 2. It goes on until the node is ready: an answer that was lost is asked for
+ *    again, and so is a welcome that was never agreed on. The entry that lists
+ *    this node may be in its own log and with the leader that wrote it: it is
+ *    a member when a leader speaks to it.
  */
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -92,9 +94,27 @@ static void ask(struct job *j)
 
 /* ---- judging ------------------------------------------------------------- */
 
-static void again(struct timer *t)
+static void ask_any(struct node *n);
+
+static void look(struct timer *t)
 {
-	node_join(container_of(t, struct node, join));
+	struct node *n = container_of(t, struct node, join);
+	struct thread *home = &n->threads[0];
+
+	if (n->state != NODE_JOINING)
+		return;
+	if (quorum_members_n(n->quorum) > 0 && quorum_leader(n->quorum) >= 0)
+		wheel_arm(home->wheel, t, home->now_ms + SETTLE_MS);
+	else
+		ask_any(n);
+}
+
+static void look_later(struct node *n, int64_t ms)
+{
+	struct thread *t = &n->threads[0];
+
+	timer_init(&n->join, look);
+	wheel_arm(t->wheel, &n->join, t->now_ms + ms);
 }
 
 static void follow(struct node *n, struct str address)
@@ -149,26 +169,21 @@ static void answered(struct job *j)
 {
 	struct question *q = container_of(j, struct question, job);
 	struct node *n = q->node;
-	struct thread *t = &n->threads[0];
 
-	if (n->state == NODE_JOINING) {
-		timer_init(&n->join, again);
-		wheel_arm(t->wheel, &n->join, t->now_ms + judge(n, q));
-	}
+	if (n->state == NODE_JOINING)
+		look_later(n, judge(n, q));
 	endpoint_fini(&q->where);
 	buf_fini(&q->hello);
 	mem_free(q);
 }
 
-void node_join(struct node *n)
+static void ask_any(struct node *n)
 {
 	const struct endpoint *e = n->next.host ? &n->next : &n->plan->join;
 	struct thread *t = &n->threads[0];
 	struct hello h = t->links.self;
 	struct question *q;
 
-	if (quorum_members_n(n->quorum) > 0)
-		return; /* the quorum has us */
 	q = mem_zalloc(sizeof(*q));
 	q->node = n;
 	q->where = (struct endpoint){ mem_strdup(e->host), e->port };
@@ -177,6 +192,15 @@ void node_join(struct node *n)
 	q->job.run = ask;
 	q->job.done = answered;
 	thread_give(t, &q->job);
+}
+
+/* One that was a member before is looked for by the leader. */
+void node_join(struct node *n)
+{
+	if (quorum_members_n(n->quorum) > 0)
+		look_later(n, SETTLE_MS);
+	else
+		ask_any(n);
 }
 
 /* ---- the member's side --------------------------------------------------- */

@@ -2,7 +2,7 @@
 /*
  * join: a node that is no founder becomes a member, as host/join.c does it in
  * the daemon: it asks any founder, is sent on to the quorum's leader, and asks
- * again until it sees itself among the members.
+ * again until it is ready, unless a leader speaks to it as to a member.
  */
 #include <stdio.h>
 
@@ -58,9 +58,11 @@ static void ask(struct world *w, void *ctx, bool alive)
 	struct node *n = ctx, *by;
 	int32_t leader;
 
-	if (!alive || n->state != NODE_UP || is_member(n))
+	if (!alive || n->state != NODE_UP || n->ready)
 		return;
 	plan_on(&n->threads[0], w->now_us + RETRY_US, TAG_JOIN, ask, n);
+	if (is_member(n) && quorum_leader(n->quorum) > 0)
+		return;
 	by = node_of(w, 1 + (int)world_below(w, node_founders(w)));
 	leader = can_ask(n, by) ? quorum_leader(by->quorum) : -1;
 	if (leader < 1 || leader == n->id || !can_ask(n, node_of(w, leader)))
