@@ -625,7 +625,7 @@ TEST_TIMES(a_flipped_bit_of_an_offset_is_found, 16)
 	setup(_i % 2);
 	end(0);
 	ck_assert(disk_mem_flip(b.mem, segment(1), (_i & 2 ? 206 : 0) + 7 -
-				(_i >> 2), 1 << (_i % 7)));
+				(_i >> 2), (uint8_t)(1 << (_i % 7))));
 	open_both();
 	ck_assert_int_eq(read_carefully(_i & 8 ? 1 : 300),
 			 K_KAFKA_STORAGE_ERROR);
