@@ -105,7 +105,7 @@ build_clang() {
 unit_sanitized() {
 	configure asan CC="${CC:-gcc}" CFLAGS="-O1 -g" \
 		--enable-sanitize=address,undefined && make -j"$jobs" &&
-		SEEDS=15 KEPT=15 UNIT_SHORT=3 \
+		SEEDS=10 KEPT=10 UNIT_SHORT=3 \
 		make -j"$jobs" check VERBOSE=yes
 }
 build_tsan() {
@@ -230,7 +230,7 @@ run "gcc warns of nothing" 10 sh "$0" --step no_warning
 run "clang warns of nothing" 600 sh "$0" --step build_clang
 run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized
 run "fuzz" 1500 env FUZZ_BUILD="$out/fuzz" JOBS="$jobs" \
-	sh "$top/test/fuzz/run.sh" 5
+	sh "$top/test/fuzz/run.sh" 3
 for t in failover groups bad_input; do
 	beside "$t with ASan and UBSan" 240 sh "$0" --step sanitized asan $t
 done
