@@ -103,13 +103,13 @@ build_clang() {
 		make -j"$jobs" && make -j"$jobs" check TESTS=
 }
 unit_sanitized() {
-	configure asan CC="${CC:-gcc}" CFLAGS="-O1 -g" \
+	configure asan CC="${CC:-gcc}" CFLAGS="-O1 -g1" \
 		--enable-sanitize=address,undefined && make -j"$jobs" &&
-		SEEDS=10 KEPT=10 UNIT_SHORT=3 \
+		SEEDS=10 KEPT=10 UNIT_SHORT=5 \
 		make -j"$jobs" check VERBOSE=yes
 }
 build_tsan() {
-	configure tsan CC="${CC:-gcc}" CFLAGS="-O1 -g" \
+	configure tsan CC="${CC:-gcc}" CFLAGS="-O1 -g1" \
 		--enable-sanitize=thread --disable-dependency-tracking &&
 		make -j"$jobs" all unit-host && srcdir=$top ./unit-host
 }
@@ -130,7 +130,7 @@ sanitized() { # BUILD TEST
 	return 1
 }
 analyse() {
-	cd "$out/gcc" && make -s analyse
+	cd "$out/gcc" && nice -n 10 make -s analyse
 }
 valgrind_slice() { # the floors that turn bytes of others into structs
 	cd "$out/gcc" && make -s valgrind \
@@ -140,7 +140,7 @@ mutants() {
 	cd "$out/gcc" && sh "$top/test/mutants.sh" --fast
 }
 dist() {
-	cd "$out/gcc" && make -j"$jobs" distcheck TESTS= \
+	cd "$out/gcc" && nice -n 10 make -j"$jobs" distcheck TESTS= \
 		AM_DISTCHECK_CONFIGURE_FLAGS="CFLAGS=-O0"
 }
 
@@ -231,16 +231,18 @@ run "clang warns of nothing" 600 sh "$0" --step build_clang
 run "unit tests with ASan and UBSan" 900 sh "$0" --step unit_sanitized
 run "fuzz" 1500 env FUZZ_BUILD="$out/fuzz" JOBS="$jobs" \
 	sh "$top/test/fuzz/run.sh" 3
+# daemons under a sanitizer mostly wait: what only computes runs beside them
+beside "static analysis" 600 sh "$0" --step analyse
 for t in failover groups bad_input; do
 	beside "$t with ASan and UBSan" 240 sh "$0" --step sanitized asan $t
 done
+beside "unit tests with valgrind" 300 sh "$0" --step valgrind_slice
 beside_all
 run "threads with TSan" 600 sh "$0" --step build_tsan
-for t in one_node failover groups; do
+beside "failover with TSan" 240 sh "$0" --step sanitized tsan failover
+beside "make distcheck" 600 sh "$0" --step dist
+for t in groups one_node; do
 	beside "$t with TSan" 240 sh "$0" --step sanitized tsan $t
 done
 beside_all
-run "static analysis" 600 sh "$0" --step analyse
-run "unit tests with valgrind" 300 sh "$0" --step valgrind_slice
-run "make distcheck" 600 sh "$0" --step dist
 total
