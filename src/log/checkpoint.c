@@ -60,7 +60,8 @@ void checkpoint_put_log(struct buf *b, const struct log *l)
 	buf_put_i64(b, l->start);
 	buf_put_i64(b, l->end);
 	buf_put_i64(b, l->hw);
-	buf_put_i64(b, l->set.durable ? l->durable_end : -1);
+	buf_put_i64(b, l->damaged     ? l->promised_end :
+		       l->set.durable ? l->durable_end : -1);
 	buf_put_i32(b, l->seg_n);
 	for (int32_t i = 0; i < l->seg_n; i++)
 		put_segment(b, l->seg[i]);

@@ -83,6 +83,8 @@ bool log_needs_journal(const struct log *l)
 void log_forsake(struct log *l)
 {
 	assert(l->error);
+	if (!l->damaged)
+		l->promised_end = l->set.durable ? l->durable_end : -1;
 	l->damaged = true;
 	log_release(l);
 }

@@ -259,7 +259,9 @@ struct log {
 	bool warming;
 	bool damaged; /* found so at a start, or forsaken */
 	bool held;    /* one of store.held */
-	int64_t promised_end; /* durable_end in the checkpoint, for repair.c */
+	/* durable_end in the checkpoint, for repair.c; of a log that is damaged
+	 * as it was before that. -1: nothing was promised */
+	int64_t promised_end;
 	struct vouch vouched[2]; /* by the checkpoint on disk, and the next */
 	bool gone; /* deleted; lives until jobs let go */
 	int32_t jobs; /* that point here */

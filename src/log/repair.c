@@ -224,11 +224,11 @@ static void put_damaged(struct work *w, struct buf *out)
 		return;
 	say_damaged(w);
 	l->damaged = true;
-	if (w->old)
-		l->durable_end = max_of(l->promised_end, l->end);
+	if (w->old && l->set.durable)
+		l->promised_end = max_of(l->promised_end, l->end);
 	if (!w->old || (w->plan.n && w->plan.low == NONE))
-		l->durable_end = max_of(l->durable_end,
-					survey_journaled_end(w));
+		l->promised_end = max_of(l->promised_end,
+					 survey_journaled_end(w));
 	checkpoint_put_log(&one, l);
 	checkpoint_put(out, one.p, one.n);
 	buf_fini(&one);

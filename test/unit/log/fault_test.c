@@ -603,3 +603,34 @@ TEST_TIMES(a_batch_of_the_journal_is_the_one_that_its_frame_had, 5)
 	replay_fini(&replay);
 	bench_fini(&bench);
 }
+
+/*
+ * The one batch is damaged, the checkpoint too, and of the journal only an
+ * epoch tells that there was one: that is remembered, whatever end follows (the
+ * simulator's seed 80063096: whole again, with nothing in it).
+ */
+TEST(what_a_damaged_log_had_promised_outlives_every_start)
+{
+	static const char path[] = "log/t-0/00000000000000000000.log";
+
+	setup(true);
+	bench_must_append(l, 0, MAKING(.n = 2));
+	bench_settle(&b);
+	bench_close(&b);
+	reopen();
+	log_begin_epoch(l, 3);
+	bench_settle(&b);
+	bench_crash(&b, DISK_MEM_KEEP);
+	ck_assert(disk_mem_flip(b.mem, path, 100, 1));
+	ck_assert(disk_mem_flip(b.mem, "journal/0.checkpoint", 20, 1));
+	for (int i = 0; i < 4; i++) {
+		reopen();
+		ck_assert_int_eq(b.recovery.logs_damaged, 1);
+		ck_assert_int_eq(log_error(l), -EBADMSG);
+		if (i % 2)
+			bench_crash(&b, DISK_MEM_KEEP);
+		else
+			bench_close(&b);
+	}
+	bench_fini(&b);
+}
