@@ -202,6 +202,9 @@ struct quorum_member quorum_member_at(const struct quorum *q, int i);
 enum quorum_role quorum_role(const struct quorum *q);
 int64_t quorum_term(const struct quorum *q);
 int32_t quorum_leader(const struct quorum *q); /* -1 unknown */
+/* The leader has spoken within that time. A stand-by, which never asks for
+ * votes, goes on believing in the last one that it heard. */
+bool quorum_is_led(const struct quorum *q, int64_t within_ms);
 int64_t quorum_commit_index(const struct quorum *q);
 int64_t quorum_applied_index(const struct quorum *q);
 int64_t quorum_last_index(const struct quorum *q);

@@ -96,21 +96,6 @@ static void ask(struct job *j)
 
 static void ask_any(struct node *n);
 
-/* Of late: a stand-by goes on believing in the leader that it heard last. */
-static bool is_spoken_to(const struct node *n)
-{
-	int32_t leader = quorum_leader(n->quorum);
-
-	for (int i = 0; i < quorum_members_n(n->quorum); i++) {
-		struct quorum_member m = quorum_member_at(n->quorum, i);
-
-		if (m.id == leader && m.last_heard_ms >= 0)
-			return n->threads[0].now_ms - m.last_heard_ms <
-			       SETTLE_MS;
-	}
-	return false;
-}
-
 static void look(struct timer *t)
 {
 	struct node *n = container_of(t, struct node, join);
@@ -118,7 +103,7 @@ static void look(struct timer *t)
 
 	if (n->state != NODE_JOINING)
 		return;
-	if (is_spoken_to(n))
+	if (quorum_is_led(n->quorum, SETTLE_MS))
 		wheel_arm(home->wheel, t, home->now_ms + SETTLE_MS);
 	else
 		ask_any(n);

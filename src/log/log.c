@@ -492,15 +492,19 @@ enum kerr log_append(struct log *l, const struct log_offer *offer,
 
 /* ---- the follower's append ----------------------------------------------- */
 
+bool log_follows(const struct log *l, int64_t next, int64_t offset)
+{
+	return offset == next || (l->set.compact && offset > next);
+}
+
 /*
- * Offsets are outside of a batch's CRC; but only a log that is compacted has
- * gaps. A leader whose log starts inside a batch sends that whole batch; an
- * empty follower takes it, its log_end then lies before what it had asked for.
+ * A leader whose log starts inside a batch sends that whole batch; an empty
+ * follower takes it, its log_end then lies before what it had asked for.
  */
 static bool in_place(const struct log *l, const struct batch *b, int64_t end)
 {
 	if (b->base_offset >= end)
-		return b->base_offset == end || l->set.compact;
+		return log_follows(l, end, b->base_offset);
 	return end == l->end && l->start == l->end && l->bytes == 0 &&
 	       batch_last_offset(b) >= end;
 }

@@ -303,6 +303,9 @@ void log_pop_segment(struct log *l); /* the last; its file stays */
 /* The work behind log_truncate and friends, without the journal. */
 int log_cut(struct log *l, int64_t offset) must_use;
 int log_clear(struct log *l, int64_t offset) must_use;
+/* May a batch of that offset stand where next is expected? No checksum covers
+ * it; but only compaction leaves gaps. */
+bool log_follows(const struct log *l, int64_t next, int64_t offset);
 /* Epochs that began at the end, without a record, did not begin at all. */
 void log_forget_epochs(struct log *l);
 /* After producers_cut and what was noted since. */

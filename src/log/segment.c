@@ -209,7 +209,6 @@ int segment_write(struct segment *g, const void *p, size_t n)
 	return error;
 }
 
-/* Only compaction leaves gaps. */
 void segment_scan(const struct segment *g, struct file *f, struct scan *s,
 		  const struct spot *from, uint32_t end)
 {
@@ -322,7 +321,8 @@ static const char *flaw_of(const struct segment *g, const struct batch *b,
 {
 	if (!batch_crc_ok(b))
 		return "wrong checksum";
-	if (b->last_offset_delta < 0 || b->base_offset < next ||
+	if (b->last_offset_delta < 0 ||
+	    !log_follows(g->log, next, b->base_offset) ||
 	    batch_next_offset(b) > g->next)
 		return "offsets out of place";
 	return NULL;
@@ -394,7 +394,7 @@ int segment_check(struct segment *g, const struct spot *from,
 	r = segment_file(g, &f);
 	if (r)
 		return r;
-	segment_scan(g, f, &s, from, g->size);
+	scan_open(&s, g->disk, f, from->pos, g->size);
 	s.nowait = true;
 	r = check_stretch(g, &s, *from, stop);
 	scan_close(&s);

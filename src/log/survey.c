@@ -501,17 +501,11 @@ static bool is_of_epoch(const struct work *w, const struct batch *b)
 	       (i < 0 || b->leader_epoch >= e->v[i].epoch);
 }
 
-/* Only compaction leaves gaps. An offset is under no checksum of the batch. */
-static bool follows(const struct work *w, const struct batch *b)
-{
-	return b->base_offset == w->log->end ||
-	       (w->log->set.compact && b->base_offset > w->log->end);
-}
-
 static bool fits(struct work *w, const struct batch *b, int64_t limit)
 {
 	return batch_crc_ok(b) && b->last_offset_delta >= 0 &&
-	       follows(w, b) && batch_last_offset(b) < limit &&
+	       log_follows(w->log, w->log->end, b->base_offset) &&
+	       batch_last_offset(b) < limit &&
 	       is_of_epoch(w, b) && agrees(w, b);
 }
 

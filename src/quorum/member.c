@@ -232,6 +232,14 @@ int quorum_members_n(const struct quorum *q)
 	return (int)q->raft.configuration.n;
 }
 
+bool quorum_is_led(const struct quorum *q, int64_t within_ms)
+{
+	const struct heard *h = member_find(q, q->leader);
+
+	return q->leader == q->id ||
+	       (h && h->at_ms >= 0 && q->now_ms - h->at_ms < within_ms);
+}
+
 struct quorum_member quorum_member_at(const struct quorum *q, int i)
 {
 	const struct raft_server *s = &q->raft.configuration.servers[i];

@@ -11,19 +11,6 @@
 #define RETRY_US 500000
 #define SETTLE_MS 2000
 
-static bool is_spoken_to(const struct node *n)
-{
-	int32_t leader = quorum_leader(n->quorum);
-
-	for (int i = 0; i < quorum_members_n(n->quorum); i++) {
-		struct quorum_member m = quorum_member_at(n->quorum, i);
-
-		if (m.id == leader && m.last_heard_ms >= 0)
-			return node_ms(n) - m.last_heard_ms < SETTLE_MS;
-	}
-	return false;
-}
-
 /* ---- the leader's side --------------------------------------------------- */
 
 static void on_changed(void *ctx, int error)
@@ -67,7 +54,7 @@ static void ask(struct world *w, void *ctx, bool alive)
 	if (!alive || n->state != NODE_UP || n->ready)
 		return;
 	plan_on(&n->threads[0], w->now_us + RETRY_US, TAG_JOIN, ask, n);
-	if (is_spoken_to(n))
+	if (quorum_is_led(n->quorum, SETTLE_MS))
 		return;
 	by = node_of(w, 1 + (int)world_below(w, node_founders(w)));
 	leader = can_ask(n, by) ? quorum_leader(by->quorum) : -1;
