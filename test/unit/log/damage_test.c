@@ -587,6 +587,7 @@ static enum kerr read_carefully(int32_t bytes)
 		if (e == K_NONE) {
 			struct buf got = { 0 };
 
+			ck_assert_int_gt(s.next_offset, at);
 			ck_assert_int_eq(log_slice_read(&s, 0, buf_grow(
 				&got, (size_t)s.n), (size_t)s.n, false), s.n);
 			bench_check_bytes(&got, at, s.next_offset);
