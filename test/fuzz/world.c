@@ -2,6 +2,9 @@
 /* world: see world.h. */
 #include "world.h"
 
+/* max.partitions.per.request, as it is by itself */
+#define REQUEST_MAX 10000
+
 /* ---- what a proposer would refuse ---------------------------------------- */
 
 static bool is_fine(struct arena *a, struct str name, struct str value)
@@ -50,6 +53,20 @@ static bool is_drawn(const struct world *w, const struct wire_type *t,
 	g = coord_group(w->coord, j->group_id);
 	return j->new_member_id.n > 0 &&
 	       (!g || !group_member_of(g, j->new_member_id));
+}
+
+/* A proposer gives the limits of its settings, not a client: a request of few
+ * bytes makes as many partitions as they let it. */
+static bool is_limited(const struct wire_type *t, const void *body)
+{
+	const struct create_topics_command *c = body;
+	const struct create_partitions_command *g = body;
+
+	if (t == &create_topics_command_type)
+		return c->request_max <= REQUEST_MAX;
+	if (t == &create_partitions_command_type)
+		return g->request_max <= REQUEST_MAX;
+	return true;
 }
 
 static const struct wire_type *find_type(enum quorum_target target, int16_t key)
@@ -108,7 +125,7 @@ bool world_apply(struct world *w, enum quorum_target target, int16_t key,
 	decoded = arena_alloc(&w->arena, t->size);
 	if (!wire_decode(&r, t, 0, decoded, &w->arena) || reader_left(&r) ||
 	    !are_settings_fine(&w->arena, t, decoded) ||
-	    !is_drawn(w, t, decoded))
+	    !is_drawn(w, t, decoded) || !is_limited(t, decoded))
 		return false;
 	arena_reset(&w->arena);
 	w->wall_ms += 1000;
