@@ -514,6 +514,7 @@ void feed_free_all(struct broker *b)
 
 static void free_part(struct feed_part *p)
 {
+	drop_results(p);
 	let_go(p);
 	list_remove(&p->own.due);
 	wheel_disarm(&p->own.hw_timer);
@@ -526,7 +527,6 @@ static void deliver_end(struct broker *b, struct letter *l)
 	struct feed_part *p = list_entry(l, struct feed_part, letter);
 
 	(void)b;
-	drop_results(p);
 	free_part(p);
 }
 
