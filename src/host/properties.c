@@ -166,8 +166,11 @@ int properties_parse(const char *text, size_t n, properties_fn *each, void *ctx,
 	int first, rv = 0;
 
 	while (rv == 0 && next_entry(&s, &first)) {
-		size_t at, key_n = split(s.logical.p, s.logical.n, &at);
+		size_t at, key_n;
 
+		if (s.logical.n == 0) /* a backslash and nothing after it */
+			continue;
+		key_n = split(s.logical.p, s.logical.n, &at);
 		key.n = value.n = 0;
 		rv = unescape(s.logical.p, key_n, &key);
 		if (rv == 0)

@@ -14,6 +14,7 @@
 #include "log_seal.h"
 
 #define PRODUCE 0
+#define PASS_MAX_MS 10000 /* of a whole input: time alone finds little */
 
 /* A node at rest, its disk, the answers (DescribeConfigs tells all there is to
  * tell about a resource of five bytes). */
@@ -51,7 +52,7 @@ static void seal_batches(uint8_t *p, size_t n)
 	arena_fini(&a);
 }
 
-static bool step(struct house *h, struct reader *r)
+static bool step(struct house *h, struct reader *r, int64_t until)
 {
 	uint8_t kind = read_u8(r) % 5;
 	struct bytes b;
@@ -59,7 +60,8 @@ static bool step(struct house *h, struct reader *r)
 	bool ok;
 
 	if (kind == 4) {
-		house_pass(h, 40 * (int64_t)read_u8(r));
+		house_pass(h, min_of(40 * (int64_t)read_u8(r),
+				     until - h->now_ms));
 		return true;
 	}
 	b = fuzz_take(r, (uint16_t)read_i16(r));
@@ -77,10 +79,12 @@ void fuzz_one(const uint8_t *p, size_t n)
 {
 	static struct house h;
 	struct reader r = reader_of(p, n);
+	int64_t until;
 
 	house_open(&h);
+	until = h.now_ms + PASS_MAX_MS;
 	for (int i = 0; i < 100 && reader_left(&r); i++)
-		if (!step(&h, &r))
+		if (!step(&h, &r, until))
 			break;
 	house_pass(&h, 500);
 	house_close(&h);

@@ -300,12 +300,28 @@ static void settle(struct house *h)
 		must(i < 1000); /* it comes to rest */
 }
 
+/* The first step at which anything is due, end at the latest. */
+static int64_t next_step(const struct house *h, int64_t end)
+{
+	int64_t at = end, steps;
+
+	for (int t = 0; t < 2; t++) {
+		int64_t next = broker_next_tick(h->threads[t]);
+
+		if (next >= 0)
+			at = min_of(at, next);
+	}
+	steps = (at - h->now_ms + STEP_MS - 1) / STEP_MS;
+	return h->now_ms + max_of(steps, 1) * STEP_MS;
+}
+
+/* From one thing that is due to the next. */
 void house_pass(struct house *h, int64_t ms)
 {
-	for (settle(h); ms > 0; ms -= STEP_MS) {
-		h->now_ms += STEP_MS;
-		settle(h);
-	}
+	int64_t end = h->now_ms + ms;
+
+	for (settle(h); h->now_ms < end; settle(h))
+		h->now_ms = next_step(h, end);
 }
 
 bool house_send(struct house *h, int thread, struct bytes frame, int32_t peer)

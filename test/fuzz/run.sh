@@ -47,7 +47,7 @@ one() { # TARGET
 	esac
 	begin=$(date +%s)
 	# shellcheck disable=SC2086
-	ASAN_OPTIONS=detect_leaks=1 \
+	ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} \
 		"./fuzz-$1" -max_total_time="$seconds" -runs="$runs" \
 		-max_len="$(longest "$1")" -timeout=20 -rss_limit_mb=2048 \
 		-print_final_stats=1 -artifact_prefix="broke/$1/" \

@@ -38,6 +38,8 @@ TEST(properties_backslash_continues_a_line)
 			 "1[a][1,2,3]\n4[b][4]\n");
 	ck_assert_str_eq(parse("a=1\\\\\nb=2"), "1[a][1\\]\n2[b][2]\n");
 	ck_assert_str_eq(parse("a=1\\"), "1[a][1]\n");
+	ck_assert_str_eq(parse("\\"), "");
+	ck_assert_str_eq(parse("\\\n\na=1\n\\\nb=2"), "3[a][1]\n4[b][2]\n");
 }
 
 TEST(properties_escapes)
