@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: sh test/mutants.sh [--fast | NAME...]     in a build directory
+# usage: sh test/mutants.sh [--fast | [--real] NAME...]     in a build directory
 #
 # Who watches the watchmen: bugs are planted in src/, one at a time, and the
 # simulator must find each. A mutant is a patch, test/mutant/NAME.patch; its
@@ -14,10 +14,18 @@
 # says is the catch. The same seed must pass without the patch: a check that
 # cries always has not found anything. Nothing else tells it where to look.
 #
+# --real: who watches nemesis? Mutants whose head has a line
+#
+#	# nemesis: OPTION...
+#
+# are built into the daemon, and test/nemesis, which looks from outside at real
+# processes, must end in a violation. What the simulator finds is real, and the
+# other way round.
+#
 # Prints a line for each: the mutant, what noticed it, seeds, seconds. Exit
-# status: 0, or 1 if one was not caught within LIMIT (10000) seeds, did not
-# apply, or did not build. Works in a copy of what is distributed, which stays
-# in mutants.dir: next time only what has changed is built.
+# status: 0, or 1 if one was not caught within LIMIT (10000) seeds (200 events),
+# did not apply, or did not build. Works in a copy of what is distributed, which
+# stays in mutants.dir: next time only what has changed is built.
 set -u
 export LC_ALL=C
 limit=${LIMIT:-10000}
@@ -83,6 +91,10 @@ prepare() {
 	(cd "$build" && $make -s built) >>"$dir/log" 2>&1 && simulator &&
 		cp "$build/raftmq-sim" "$dir/unharmed"
 }
+daemons() {
+	(cd "$build" && $make -s raftmqd raftmq-admin raftmqd-shadow \
+		check-history) >>"$dir/log" 2>&1
+}
 simulator() {
 	(cd "$build" && $make -s raftmq-sim) >>"$dir/log" 2>&1
 }
@@ -133,6 +145,21 @@ row() { # NAME SEEDS WORDS
 	[ "$2" != - ] || status=1
 	printf '%-34s %6s %4ss  %.76s\n' "$1" "$2" $(($(date +%s) - begin)) "$3"
 }
+# The first lines of the violation, without where that was.
+violation() {
+	sed -n '/^VIOLATION: /{s///;s/the history of t[0-9]*://;/^ *$/{n;s/^ *//;}
+		p;q;}' "$dir/said"
+}
+# Like hunt; $seed is the number of events.
+torment() { # OPTION...
+	mkdir -p "$dir/run"
+	TMPDIR=$dir/run BUILD_DIR=$build /usr/bin/python3 -B \
+		"$tree/test/nemesis/nemesis.py" --seed 1 --cycles 200 "$@" \
+		>"$dir/said" 2>&1
+	rm -rf "$dir/run"
+	grep -q '^VIOLATION: ' "$dir/said" || return 1
+	seed=$(grep -c ' gap ' "$dir/said")
+}
 try() { # NAME
 	patch=$tree/test/mutant/$1.patch
 	begin=$(date +%s)
@@ -142,24 +169,40 @@ try() { # NAME
 	}
 	if ! harm "$patch"; then
 		row "$1" - 'DOES NOT APPLY'
-	elif ! simulator; then
+	elif ! $make_it; then
 		row "$1" - 'DOES NOT BUILD'
-	elif hunt $(sed -n 's/^# sim: //p' "$patch"); then
-		row "$1" "$seed" "$(words)"
+	elif $hunt_it $(sed -n "s/^# $mark: //p" "$patch"); then
+		row "$1" "$seed" "$($say_it)"
 	else
 		row "$1" - 'NOT CAUGHT'
 	fi
 	mend
 }
 
+# Those that it is about; the simulator is for all.
+all() {
+	cd "$tree/test/mutant" || return
+	if [ $mark = sim ]; then
+		ls *.patch
+	else
+		grep -l "^# $mark: " *.patch
+	fi | sed 's/\.patch$//'
+}
+
 prepare || {
 	tail -n 20 "$dir/log"
 	exit 2
 }
+make_it=simulator hunt_it=hunt say_it=words mark=sim unit=seeds
+if [ "${1:-}" = --real ]; then
+	shift
+	make_it=daemons hunt_it=torment say_it=violation mark=nemesis
+	unit=events
+fi
 case ${1:-} in
 --fast) set -- $fast ;;
-'') set -- $(cd "$tree/test/mutant" && ls *.patch | sed 's/\.patch$//') ;;
+'') set -- $(all) ;;
 esac
-printf '%-34s %6s %5s  %s\n' mutant seeds time 'caught by'
+printf '%-34s %6s %5s  %s\n' mutant $unit time 'caught by'
 for name; do try "$name"; done
 exit $status
