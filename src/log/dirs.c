@@ -85,13 +85,16 @@ void dirs_mend_topic(struct store *s, struct log *l, struct uuid topic)
 	(void)!write_metadata(s, l, dir);
 }
 
-/* Before is whose it was; zero: nobody's, its deletion failed, for one. */
+/* Before is whose it was; zero: nobody's, its deletion failed, for one. Where
+ * nothing is in it, as a power cut leaves it, there is nothing to keep. */
 static int clear_place(struct store *s, const struct log *l, const char *dir,
 		       struct uuid before)
 {
 	char to[LOG_PATH_MAX];
 	int r;
 
+	if (s->disk->ops->rmdir(s->disk, dir) == 0)
+		return 0;
 	dirs_path(s, l, before, "stray", to);
 	r = s->disk->ops->rename(s->disk, dir, to);
 	if (!r)

@@ -64,6 +64,12 @@ static void find_deleted(void *ctx, const char *name, bool is_dir)
 		snprintf(ctx, 120, "log/%s", name);
 }
 
+static void count_aside(void *ctx, const char *name, bool is_dir)
+{
+	(void)is_dir;
+	*(int *)ctx += strstr(name, "-stray") != NULL;
+}
+
 static void remove_one(void *ctx, const char *name, bool is_dir)
 {
 	struct disk *d = ctx;
@@ -211,6 +217,30 @@ TEST(what_is_left_in_the_place_of_a_new_log_is_moved_aside)
 		ck_assert_int_eq(log_end(l), 0);
 	}
 	bench_must_append(l, 0, MAKING(.n = 1));
+	bench_close(&b);
+	bench_fini(&b);
+}
+
+/* What a new log finds in its place is kept, unless it is nothing. */
+TEST_TIMES(only_a_directory_with_something_in_it_goes_aside, 2)
+{
+	struct disk *d;
+	struct file *f;
+	int n = 0;
+
+	setup();
+	d = disk_mem_disk(b.mem);
+	ck_assert_int_eq(d->ops->mkdir(d, "log/u-0"), 0);
+	if (_i) {
+		ck_assert_int_eq(d->ops->open(d, "log/u-0/notes",
+					      DISK_WRITE | DISK_CREATE, &f), 0);
+		d->ops->close(f);
+	}
+	l = bench_log(&b, "u", &set);
+	bench_must_append(l, 0, MAKING(.n = 1, .tag = 3));
+	bench_settle(&b);
+	ck_assert_int_eq(d->ops->list(d, "log", count_aside, &n), 0);
+	ck_assert_int_eq(n, _i);
 	bench_close(&b);
 	bench_fini(&b);
 }
