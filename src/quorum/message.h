@@ -17,7 +17,7 @@
 #define MESSAGE_HEADER 24
 #define MESSAGE_APPEND_MAX (1 << 20) /* entries' bytes in one frame */
 #define MESSAGE_PIECE_MAX (256 << 10)
-#define MESSAGE_INDEX_MAX ((uint64_t)1 << 62)
+#define MESSAGE_INDEX_MAX ((uint64_t)TAIL_NUMBER_MAX / 2) /* terms as well */
 
 enum message_type {
 	MESSAGE_VOTE = 1,

@@ -4,6 +4,8 @@
 
 #include <raftmq/base.h>
 
+#include "tail.h"
+
 /*
  * magic u32, version u16, zero u16, index i64, term u64, conf index i64,
  * conf length u32, data length u64; conf; data; crc u32 of all before
@@ -68,8 +70,8 @@ bool snapshot_parse(const struct buf *image, struct snapshot *out)
 	out->conf_index = (int64_t)get_be64(p + 24);
 	out->conf = (struct bytes){ p + HEADER, (int32_t)conf_n };
 	out->data = (struct bytes){ p + HEADER + conf_n, (int32_t)data_n };
-	return out->index > 0 && out->index <= INT64_MAX / 2 &&
-	       out->term > 0 && out->term <= INT64_MAX / 2 &&
+	return out->index > 0 && out->index <= TAIL_NUMBER_MAX &&
+	       out->term > 0 && out->term <= TAIL_NUMBER_MAX &&
 	       out->conf_index > 0 && out->conf_index <= out->index;
 }
 

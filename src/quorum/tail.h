@@ -12,6 +12,10 @@
 
 #include <raftmq/base.h>
 
+/* No index and no term on a disk is beyond; peers may send half of that, so
+ * that what is added to it, by candidacies for one, stays below. */
+#define TAIL_NUMBER_MAX ((int64_t)1 << 62)
+
 struct entry {
 	int64_t index;
 	uint64_t term;

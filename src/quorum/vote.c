@@ -4,6 +4,8 @@
 
 #include <raftmq/base.h>
 
+#include "tail.h"
+
 #define VOTE_PATH "quorum/vote"
 #define VOTE_MAGIC 0x52515654 /* RQVT */
 
@@ -39,8 +41,7 @@ int vote_open(struct vote_file *v, struct disk *d, int32_t node)
 	v->now.voted_for = get_be64(data + 16);
 	v->now.group = get_be64(data + 24);
 	v->now.newcomer = data[32];
-	/* peers send less than MESSAGE_INDEX_MAX, own candidacies add to it */
-	if (v->now.term > INT64_MAX) {
+	if (v->now.term > TAIL_NUMBER_MAX) {
 		trace_error("quorum", "term and vote are damaged",
 			    "file=" VOTE_PATH);
 		vote_close(v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Term and vote: a promise that was given is never forgotten. */
 #include "disk_mem.h"
+#include "message.h"
 #include "unit.h"
 #include "vote.h"
 
@@ -116,6 +117,24 @@ TEST(vote_of_another_node_is_not_ours)
 	begin(&v);
 	vote_close(&v);
 	ck_assert_int_eq(vote_open(&v, disk, 3), -EINVAL);
+	disk_mem_free(mem);
+}
+
+/* What a term that a peer may send becomes by own candidacies is taken; one
+ * that no snapshot would take is damage. */
+TEST(vote_of_an_impossible_term_is_damage)
+{
+	struct vote x = { MESSAGE_INDEX_MAX + 1000, 0, 77, 0 };
+	struct vote_file v;
+
+	begin(&v);
+	ck_assert_int_eq(vote_save(&v, &x), 0);
+	vote_close(&v);
+	ck_assert_int_eq(vote_open(&v, disk, 2), 0);
+	x.term = (uint64_t)TAIL_NUMBER_MAX + 1;
+	ck_assert_int_eq(vote_save(&v, &x), 0);
+	vote_close(&v);
+	ck_assert_int_eq(vote_open(&v, disk, 2), -EBADMSG);
 	disk_mem_free(mem);
 }
 
