@@ -86,7 +86,7 @@ class Librdkafka(Sends):
         text = record.getMessage()
         if not text.startswith(("MSGSET", "PRODUCE", "TOPPAR")) or "error" in text:
             self.said.append((now_us(), text))
-        if "sequence" in text:
+        if "sequence" in text and not text.startswith("REBOOTSTRAP"):
             self.gaps.append((now_us(), text))
 
     def renew(self):
