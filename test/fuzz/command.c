@@ -11,9 +11,7 @@
 
 #define COORD 128
 
-/* A topic is asked for in ten bytes and has as many partitions as one
- * request may make: 10,000 of them (request_max), here 2,000. */
-#define PARTITIONS_MAX 2000
+#define PARTITIONS_MAX 2000 /* of all topics: asked for in a few bytes */
 
 size_t fuzz_memory(const uint8_t *p, size_t n)
 {

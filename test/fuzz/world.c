@@ -2,8 +2,7 @@
 /* world: see world.h. */
 #include "world.h"
 
-/* max.partitions.per.request, as it is by itself */
-#define REQUEST_MAX 10000
+#define PARTITIONS_MAX 200 /* of one topic in one command */
 
 /* ---- what a proposer would refuse ---------------------------------------- */
 
@@ -56,17 +55,24 @@ static bool is_drawn(const struct world *w, const struct wire_type *t,
 }
 
 /* A proposer gives the limits of its settings, not a client: a request of few
- * bytes makes as many partitions as they let it. */
+ * bytes makes as many partitions as they let it. Many only take time here. */
 static bool is_limited(const struct wire_type *t, const void *body)
 {
 	const struct create_topics_command *c = body;
 	const struct create_partitions_command *g = body;
+	int32_t asked = 0, leave = 0;
 
-	if (t == &create_topics_command_type)
-		return c->request_max <= REQUEST_MAX;
-	if (t == &create_partitions_command_type)
-		return g->request_max <= REQUEST_MAX;
-	return true;
+	if (t == &create_topics_command_type) {
+		leave = c->request_max;
+		asked = c->topics_n ? c->default_partitions : 0;
+		for (int32_t i = 0; i < c->topics_n; i++)
+			asked = max_of(asked, c->topics[i].num_partitions);
+	} else if (t == &create_partitions_command_type) {
+		leave = g->request_max;
+		for (int32_t i = 0; i < g->topics_n; i++)
+			asked = max_of(asked, g->topics[i].count);
+	}
+	return min_of(asked, leave) <= PARTITIONS_MAX;
 }
 
 static const struct wire_type *find_type(enum quorum_target target, int16_t key)
