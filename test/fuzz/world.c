@@ -13,6 +13,18 @@ static bool is_fine(struct arena *a, struct str name, struct str value)
 	return value.n < 0 || !s || !setting_fault(s, value, a);
 }
 
+/* Words are appended to lists alone, and taken out of them. */
+static bool is_fine_entry(struct arena *a,
+			  const struct alter_settings_command_entry *e)
+{
+	const struct setting *s = setting_find(e->name);
+	bool wordwise = e->op == 2 || e->op == 3;
+
+	return is_fine(a, e->name, e->value) &&
+	       (!wordwise || !s || s->type == SETTING_LIST ||
+		s->type == SETTING_ENUM_LIST);
+}
+
 static bool are_settings_fine(struct arena *a, const struct wire_type *t,
 			      const void *body)
 {
@@ -34,9 +46,8 @@ static bool are_settings_fine(struct arena *a, const struct wire_type *t,
 	if (t == &alter_settings_command_type)
 		for (int32_t i = 0; i < s->resources_n; i++)
 			for (int32_t k = 0; k < s->resources[i].entries_n; k++)
-				ok = ok && is_fine(a,
-					s->resources[i].entries[k].name,
-					s->resources[i].entries[k].value);
+				ok = ok && is_fine_entry(
+					a, &s->resources[i].entries[k]);
 	return ok;
 }
 
