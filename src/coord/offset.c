@@ -108,8 +108,9 @@ static int16_t commit_one(struct apply *a, struct group *g,
 						: str_heap(p->metadata);
 	}
 	o->commit_ms = a->time_ms;
-	o->expire_ms =
-		c->retention_ms < 0 ? -1 : a->time_ms + c->retention_ms;
+	o->expire_ms = c->retention_ms < 0 ? -1 :
+		       a->time_ms + min_of(c->retention_ms,
+					   INT64_MAX - a->time_ms);
 	return K_NONE;
 }
 

@@ -155,7 +155,8 @@ static struct sync_job *make_sync(struct store *s, int32_t max)
 	return j;
 }
 
-static void add_item(struct sync_job *j, struct segment *g)
+/* names: those of its directory, too, as a new file needs it. */
+static void add_item(struct sync_job *j, struct segment *g, bool names)
 {
 	struct sync_item *i = &j->v[j->n];
 	char path[LOG_PATH_MAX];
@@ -172,7 +173,7 @@ static void add_item(struct sync_job *j, struct segment *g)
 	i->size = g->size;
 	i->next = g->next;
 	i->cuts = g->cuts;
-	if (g->fresh || j->naming) {
+	if (g->fresh || names) {
 		log_dir_path(g->log, path);
 		i->dir = mem_strdup(path);
 	}
@@ -186,9 +187,13 @@ void store_sync_log(struct log *l)
 {
 	struct sync_job *j = make_sync(l->store, l->seg_n);
 
-	for (int32_t i = 0; i < l->seg_n; i++)
-		if (l->seg[i]->synced < l->seg[i]->size || l->seg[i]->fresh)
-			add_item(j, l->seg[i]);
+	for (int32_t i = 0; i < l->seg_n; i++) {
+		struct segment *g = l->seg[i];
+		bool names = i == 0 && l->unnamed;
+
+		if (g->synced < g->size || g->fresh || names)
+			add_item(j, g, names);
+	}
 	if (!j->n) {
 		mem_free(j);
 		return;
@@ -208,7 +213,7 @@ void store_sync_names(struct log *l)
 		return;
 	j = make_sync(l->store, 1);
 	j->naming = true;
-	add_item(j, l->seg[second]);
+	add_item(j, l->seg[second], true);
 	if (!j->n) {
 		mem_free(j);
 		return;
@@ -275,7 +280,7 @@ static struct sync_job *next_batch(struct store *s)
 		struct segment *g = list_entry(i, struct segment, dirty);
 
 		if (g->log && !g->log->error)
-			add_item(j, g);
+			add_item(j, g, false);
 	}
 	if (j->n || s->root_fresh) {
 		j->root = s->root_fresh;

@@ -238,10 +238,13 @@ static void find_bound(struct work *w)
 
 /*
  * Files the checkpoint knows of must be there below the bound, oldest ones
- * apart: those may have been let go since, but not after a clean stop.
+ * apart: those may have been let go since, but not after a clean stop, and not
+ * all without a newer one. What else stands below them had gone before.
  */
 static void check_places(struct work *w)
 {
+	int64_t newest = w->place.n ? w->place.base[w->place.n - 1] : -1;
+	bool older = w->r->stats->clean;
 	int32_t k = 0;
 
 	if (w->plan.restart != NONE)
@@ -251,11 +254,13 @@ static void check_places(struct work *w)
 
 		while (k < w->place.n && w->place.base[k] < g->base)
 			k++;
-		if (k < w->place.n && w->place.base[k] == g->base)
+		if (k < w->place.n && w->place.base[k] == g->base) {
+			older = true;
 			continue;
+		}
 		if (g->base >= w->bound || !g->size)
 			continue; /* was not yet there for certain, or cut */
-		if (k > 0 || !w->place.n || w->r->stats->clean)
+		if (older || newest < g->base)
 			survey_blame(w, g->base, -1, "a segment is missing");
 	}
 }

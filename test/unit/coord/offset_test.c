@@ -172,7 +172,8 @@ TEST(offsets_of_a_group_of_another_kind_are_not_deleted_while_it_has_members)
 	ck_assert_int_eq(committed(&w, "workers"), -1);
 }
 
-TEST(a_commit_with_its_own_retention_expires_by_that) /* OffsetCommit 2..4 */
+/* As OffsetCommit 2 to 4 can ask for. */
+static void commit_with_retention(struct world *w, int64_t ms)
 {
 	struct offsets_commit_partition p = { .offset = 7, .leader_epoch = -1,
 					      .metadata = STR("") };
@@ -183,19 +184,35 @@ TEST(a_commit_with_its_own_retention_expires_by_that) /* OffsetCommit 2..4 */
 				    .member_id = STR(""),
 				    .group_instance_id = STR_NULL,
 				    .generation_id = -1,
-				    .retention_ms = 3 * DAY,
+				    .retention_ms = ms,
 				    .topics = &t,
 				    .topics_n = 1 };
+
+	t.topic_id = cluster_topic(w->cluster, STR("t"))->id;
+	world_apply(w, &offsets_commit_type, &c);
+}
+
+TEST(a_commit_with_its_own_retention_expires_by_that)
+{
 	WORLD(w);
 
-	t.topic_id = cluster_topic(w.cluster, STR("t"))->id;
-	world_apply(&w, &offsets_commit_type, &c);
+	commit_with_retention(&w, 3 * DAY);
 	w.now_ms += 3 * DAY - 1;
 	expire_offsets(&w, DAY);
 	ck_assert_int_eq(committed(&w, "g"), 7);
 	w.now_ms += 1;
 	expire_offsets(&w, DAY);
 	ck_assert_ptr_null(coord_group(w.coord, STR("g")));
+}
+
+TEST(a_commit_can_be_kept_for_ever)
+{
+	WORLD(w);
+
+	commit_with_retention(&w, INT64_MAX);
+	w.now_ms += 1000 * DAY;
+	expire_offsets(&w, DAY);
+	ck_assert_int_eq(committed(&w, "g"), 7);
 }
 
 TEST(producer_ids_are_never_given_twice)

@@ -4,6 +4,8 @@
  */
 #include "bench.h"
 
+#define FIRST "log/t-0/00000000000000000000.log"
+
 static struct bench b;
 static struct log *l;
 static struct log_settings set;
@@ -132,6 +134,71 @@ TEST(a_power_cut_in_the_midst_of_retention_takes_the_oldest_files_only)
 		ck_assert_int_gt(log_segments(l), 5);
 		cut_power_in_retention(2 + (int64_t)(seed % 40), seed % 12);
 	}
+}
+
+/* Its first file has gone, and the node stopped. */
+static void setup_retained(uint64_t seed)
+{
+	setup_vouched(seed, 60);
+	set.retention_messages = 100;
+	log_configure(l, &set);
+	log_set_high_watermark(l, log_end(l));
+	bench_close(&b);
+}
+
+/* What retention took in the life before has gone before all that it takes in
+ * this one (the simulator's seed 80205757). */
+TEST(a_power_cut_takes_the_oldest_files_only_after_a_clean_stop_too)
+{
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		setup_retained(seed);
+		bench_open(&b);
+		l = bench_log(&b, "t", &set);
+		cut_power_in_retention(20 + (int64_t)seed, 1);
+	}
+}
+
+TEST(what_retention_took_before_a_clean_stop_never_comes_back)
+{
+	struct disk *d;
+
+	setup_retained(1);
+	d = disk_mem_disk(b.mem);
+	ck_assert_int_eq(d->ops->size_of(d, FIRST), -ENOENT);
+	disk_mem_crash(b.mem, DISK_MEM_LOSE);
+	ck_assert_int_eq(d->ops->size_of(d, FIRST), -ENOENT);
+	bench_open(&b);
+	bench_fini(&b);
+}
+
+/* A file from before the oldest that the checkpoint knows counts for nothing,
+ * nor does it show that another one is missing. */
+TEST(a_file_that_came_back_is_no_part_of_the_log)
+{
+	struct disk *d;
+	struct file *f;
+	int64_t end;
+
+	setup_retained(1);
+	bench_open(&b);
+	l = bench_log(&b, "t", &set);
+	end = log_end(l);
+	set.retention_messages = 50;
+	log_configure(l, &set);
+	log_set_high_watermark(l, end);
+	bench_settle(&b);
+	bench_crash(&b, DISK_MEM_KEEP);
+	d = disk_mem_disk(b.mem);
+	ck_assert_int_eq(d->ops->open(d, FIRST, DISK_WRITE | DISK_CREATE, &f),
+			 0);
+	d->ops->close(f);
+	bench_open(&b);
+	ck_assert_int_eq(b.recovery.logs_damaged, 0);
+	l = bench_log(&b, "t", &set);
+	ck_assert_int_eq(log_end(l), end);
+	ck_assert_int_ge(log_start(l), end - 100);
+	ck_assert_int_eq(d->ops->size_of(d, FIRST), -ENOENT);
+	bench_fini(&b);
 }
 
 /* It begins anew at 7, is known so to a checkpoint, and then is sent 5 to 9. */
