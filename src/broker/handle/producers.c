@@ -75,7 +75,9 @@ static void on_ids(struct broker *b, void *ctx, const void *response, int error)
 	(void)ctx;
 	c->asking_ids = false;
 	if (error || r->error_code) {
-		serve_waiters(b, K_COORDINATOR_NOT_AVAILABLE);
+		/* of the errors that can be tried again the one that sends no
+		 * client to a coordinator of transactions */
+		serve_waiters(b, K_COORDINATOR_LOAD_IN_PROGRESS);
 		return;
 	}
 	c->next_id = r->producer_id_start;
@@ -104,7 +106,8 @@ void handle_init_producer_id(struct broker *b, struct request *rq)
 	const struct init_producer_id_request *in = rq->in;
 	struct coordinator *c = b->coordinator;
 
-	if (in->transactional_id.n >= 0) {
+	if (in->transactional_id.n >= 0 ||
+	    (in->producer_id < 0) != (in->producer_epoch < 0)) {
 		answer(b, rq, K_INVALID_REQUEST);
 		return;
 	}
