@@ -208,15 +208,18 @@ void coordinator_restored(struct broker *b)
 	fail_all(b, K_NOT_COORDINATOR);
 }
 
-enum kerr coordinator_check(const struct broker *b, struct str group)
+enum kerr coordinator_here(const struct broker *b)
 {
-	if (group.n <= 0)
-		return K_INVALID_GROUP_ID;
 	if (!b->quorum.is_leader(b->quorum.ctx))
 		return K_NOT_COORDINATOR;
 	if (!b->coordinator->active)
 		return K_COORDINATOR_LOAD_IN_PROGRESS;
 	return K_NONE;
+}
+
+enum kerr coordinator_check(const struct broker *b, struct str group)
+{
+	return group.n <= 0 ? K_INVALID_GROUP_ID : coordinator_here(b);
 }
 
 /* ---- reads --------------------------------------------------------------- */

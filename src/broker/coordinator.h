@@ -28,8 +28,11 @@ void coordinator_role(struct broker *b, bool leader);
 void coordinator_applied(struct broker *b, const struct coord_effects *e);
 void coordinator_restored(struct broker *b);
 
-/* May this group be served here now: K_NONE, K_INVALID_GROUP_ID,
- * K_NOT_COORDINATOR, K_COORDINATOR_LOAD_IN_PROGRESS. */
+/* May groups be served here now: K_NONE, K_NOT_COORDINATOR,
+ * K_COORDINATOR_LOAD_IN_PROGRESS. */
+enum kerr coordinator_here(const struct broker *b);
+/* The same for requests that want a group's name: or K_INVALID_GROUP_ID. The
+ * empty name is good for offsets alone, as old consumers have it (KIP-289). */
 enum kerr coordinator_check(const struct broker *b, struct str group);
 
 /*

@@ -25,13 +25,20 @@ static int16_t check_offset(struct broker *b, const struct topic *t,
 	return K_NONE;
 }
 
+static const struct topic *
+topic_of(const struct broker *b, const struct request *rq,
+	 const struct offset_commit_request_topic *from)
+{
+	return rq->header.version >= 10
+		? cluster_topic_by_id(b->cluster, from->topic_id)
+		: cluster_topic(b->cluster, from->name);
+}
+
 static void fill_commit_topic(struct broker *b, struct request *rq,
 			      const struct offset_commit_request_topic *from,
 			      struct offsets_commit_topic *to)
 {
-	const struct topic *t = rq->header.version >= 10
-		? cluster_topic_by_id(b->cluster, from->topic_id)
-		: cluster_topic(b->cluster, from->name);
+	const struct topic *t = topic_of(b, rq, from);
 	size_t n = (size_t)max_of(from->partitions_n, 0);
 
 	to->name = from->name;
@@ -102,18 +109,38 @@ static void on_committed(struct broker *b, void *ctx, const struct proposed *p)
 	broker_answer(b, rq);
 }
 
+/* Has it an offset that the group has not got yet? */
+static bool adds_offsets(const struct broker *b, const struct request *rq,
+			 const struct group *g)
+{
+	const struct offset_commit_request *in = rq->in;
+
+	for (int32_t i = 0; i < in->topics_n; i++) {
+		const struct offset_commit_request_topic *from = &in->topics[i];
+		const struct offset_commit_request_partition *p =
+			from->partitions;
+		const struct topic *t = topic_of(b, rq, from);
+
+		for (int32_t k = 0; t && k < from->partitions_n; k++)
+			if (!group_offset_of(g, t->id, p[k].partition_index))
+				return true;
+	}
+	return false;
+}
+
 static enum kerr check_commit(struct broker *b, const struct request *rq)
 {
 	const struct offset_commit_request *in = rq->in;
 	const struct group *g = coord_group(b->coord, in->group_id);
-	enum kerr error = coordinator_check(b, in->group_id);
+	enum kerr error = coordinator_here(b);
 
 	if (error)
 		return error;
 	if (!g && in->generation_id_or_member_epoch >= 0)
 		return rq->header.version >= 9 ? K_GROUP_ID_NOT_FOUND
 					       : K_ILLEGAL_GENERATION;
-	if (b->coord->offsets_n >= broker_number(b, SETTING_MAX_OFFSETS) ||
+	if ((b->coord->offsets_n >= broker_number(b, SETTING_MAX_OFFSETS) &&
+	     adds_offsets(b, rq, g)) ||
 	    (!g && (int64_t)map_count(&b->coord->groups) >=
 			    broker_number(b, SETTING_MAX_GROUPS)))
 		return K_COORDINATOR_NOT_AVAILABLE;
@@ -188,9 +215,10 @@ fetch_partitions(struct broker *b, struct request *rq, const struct group *g,
 	return to;
 }
 
-/* Everything the group has committed, by topic, in order of first commit. */
-static int32_t want_all(const struct group *g, struct arena *a,
-			struct wanted **out)
+/* Everything the group has committed, by topic, in order of first commit; what
+ * is left of topics that were deleted does not count. */
+static int32_t want_all(const struct cluster *c, const struct group *g,
+			struct arena *a, struct wanted **out)
 {
 	size_t most = g ? map_count(&g->offsets) : 0;
 	struct wanted *w = arena_zalloc(a, max_of(most, 1) * sizeof(*w));
@@ -204,6 +232,8 @@ static int32_t want_all(const struct group *g, struct arena *a,
 		const struct group_offset *o = i.value;
 		struct wanted *t = map_find(&topics, o->topic_id.b, 16);
 
+		if (!cluster_topic_by_id(c, o->topic_id))
+			continue;
 		if (!t) {
 			t = &w[n++];
 			t->name = str_of(o->topic);
@@ -225,8 +255,10 @@ static void fetch_old(struct broker *b, struct request *rq, enum kerr error)
 	int32_t n = in->topics_n;
 	struct wanted *all = NULL;
 
+	if (error && rq->header.version >= 2)
+		n = 0; /* the error of all says it */
 	if (n < 0)
-		n = want_all(error ? NULL : g, &rq->arena, &all);
+		n = want_all(b->cluster, g, &rq->arena, &all);
 	out->error_code = (int16_t)error;
 	out->topics_n = n;
 	out->topics = arena_zalloc(&rq->arena, (size_t)max_of(n, 1) *
@@ -248,7 +280,7 @@ static void fetch_group(struct broker *b, struct request *rq,
 			const struct offset_fetch_request_group *in,
 			struct offset_fetch_response_group *out)
 {
-	enum kerr error = coordinator_check(b, in->group_id);
+	enum kerr error = coordinator_here(b);
 	const struct group *g = coord_group(b->coord, in->group_id);
 	int32_t n = in->topics_n;
 	struct wanted *all = NULL;
@@ -258,7 +290,7 @@ static void fetch_group(struct broker *b, struct request *rq,
 	if (error)
 		return;
 	if (n < 0)
-		n = want_all(g, &rq->arena, &all);
+		n = want_all(b->cluster, g, &rq->arena, &all);
 	out->topics_n = n;
 	out->topics = arena_zalloc(&rq->arena, (size_t)max_of(n, 1) *
 						       sizeof(*out->topics));
@@ -297,13 +329,12 @@ static void fetch_new(struct broker *b, struct request *rq, bool ok)
 
 static void fetch_now(struct broker *b, struct request *rq, bool ok)
 {
-	const struct offset_fetch_request *in = rq->in;
 	enum kerr error;
 
 	if (rq->header.version >= 8) {
 		fetch_new(b, rq, ok);
 	} else {
-		error = coordinator_check(b, in->group_id);
+		error = coordinator_here(b);
 		fetch_old(b, rq, error || ok ? error : K_NOT_COORDINATOR);
 	}
 	broker_answer(b, rq);

@@ -110,7 +110,7 @@ static void describe(struct broker *b, struct request *rq, struct str id,
 		     struct describe_groups_response_group *to)
 {
 	const struct describe_groups_request *in = rq->in;
-	enum kerr error = coordinator_check(b, id);
+	enum kerr error = coordinator_here(b);
 	const struct group *g = coord_group(b->coord, id);
 
 	to->group_id = id;
@@ -122,8 +122,6 @@ static void describe(struct broker *b, struct request *rq, struct str id,
 	to->authorized_operations = INT32_MIN;
 	if (error)
 		return;
-	if (in->include_authorized_operations)
-		to->authorized_operations = GROUP_OPERATIONS;
 	if (!g) {
 		to->group_state = STR("Dead");
 		if (rq->header.version >= 6) {
@@ -132,8 +130,11 @@ static void describe(struct broker *b, struct request *rq, struct str id,
 						       "Group %.*s not found.",
 						       STR_ARG(id));
 		}
-		return;
 	}
+	if (in->include_authorized_operations && !to->error_code)
+		to->authorized_operations = GROUP_OPERATIONS;
+	if (!g)
+		return;
 	to->group_state = str_of(group_state_name(g->state));
 	to->protocol_type = str_of(g->protocol_type ? g->protocol_type : "");
 	if (g->state == GROUP_STABLE)
@@ -247,7 +248,7 @@ static void on_deleted(struct broker *b, void *ctx, const struct proposed *p)
 void handle_delete_groups(struct broker *b, struct request *rq)
 {
 	const struct delete_groups_request *in = rq->in;
-	enum kerr error = coordinator_check(b, STR("any"));
+	enum kerr error = coordinator_here(b);
 	struct groups_delete d = { .groups = in->groups_names,
 				   .groups_n = max_of(in->groups_names_n, 0) };
 
