@@ -116,7 +116,24 @@ static int64_t q_commit(void *ctx)
 
 static void q_read(void *ctx, void (*done)(void *ctx, bool ok), void *arg)
 {
-	done(arg, q_is_leader(ctx));
+	struct council *c = ((struct member_node *)ctx)->council;
+
+	if (!c->hold_reads) {
+		done(arg, q_is_leader(ctx));
+		return;
+	}
+	ck_assert_int_lt(c->reads_n, (int)countof(c->reads));
+	c->reads[c->reads_n++] = (struct held_read){ done, arg };
+}
+
+void council_release_reads(struct council *c, bool ok)
+{
+	int n = c->reads_n;
+
+	c->reads_n = 0;
+	c->hold_reads = false;
+	for (int i = 0; i < n; i++)
+		c->reads[i].done(c->reads[i].arg, ok);
 }
 
 static int q_transfer(void *ctx, int32_t to)
@@ -189,6 +206,18 @@ void council_lead(struct council *c, int32_t node)
 	for (int i = 0; i < c->n; i++)
 		if (c->nodes[i].up && !c->nodes[i].frozen)
 			tell_role(&c->nodes[i], old);
+}
+
+void council_drop(struct council *c, bool kept)
+{
+	struct member_node *n = node_of(c, c->leader);
+	int from = n->applied, to = c->log_n;
+
+	if (!kept)
+		c->log_n = from;
+	for (int i = from; i < to; i++)
+		if (c->log[i].proposer == n->id)
+			broker_dropped(n->threads[0], c->log[i].cookie, true);
 }
 
 /* ---- turning ------------------------------------------------------------- */
@@ -461,6 +490,17 @@ static void set(struct node_settings *s, const char *text)
 	s->sources[setting_id_of(found)] = "flag";
 }
 
+static void set_all(struct council *c, struct node_settings *s,
+		    const char *text)
+{
+	while (text && *text) {
+		int n = (int)strcspn(text, " ");
+
+		set(s, arena_printf(&c->arena, "%.*s", n, text));
+		text += n + (text[n] == ' ');
+	}
+}
+
 static void prepare(struct council *c, int i, const char *text)
 {
 	struct member_node *n = &c->nodes[i];
@@ -473,8 +513,7 @@ static void prepare(struct council *c, int i, const char *text)
 		arena_printf(&c->arena, "%d", n->id);
 	n->settings.values[SETTING_PEERS] =
 		arena_printf(&c->arena, "%.*s", 12 * min_of(c->n, 3) - 1, peers);
-	if (text)
-		set(&n->settings, text);
+	set_all(c, &n->settings, text);
 	n->listener = (struct listener_info){ (char *)"PLAINTEXT",
 					      (char *)"host", 9000 + n->id };
 	n->info = (struct node_info){

@@ -57,6 +57,12 @@ struct council {
 	struct agreed log[4096];
 	int log_n;
 	bool stalled; /* nothing is agreed on */
+	bool hold_reads; /* nobody confirms that the leader still leads */
+	struct held_read {
+		void (*done)(void *ctx, bool ok);
+		void *arg;
+	} reads[16];
+	int reads_n;
 	struct arena arena;
 	int64_t now_ms;
 	struct council_call *calls[COUNCIL_CALLS];
@@ -64,11 +70,17 @@ struct council {
 	int asked[128]; /* asks by API key */
 };
 
-/* Nodes 1..n, all started; set: "name=value" of every node, or NULL. */
+/* Nodes 1..n, all started; set: "name=value name=value" of every node, or
+ * NULL. */
 void council_init(struct council *c, int n, const char *set);
 void council_fini(struct council *c);
 /* Another leader (or none: -1), everybody who listens hears of it. */
 void council_lead(struct council *c, int32_t node);
+/* What was proposed to the leader and is not applied yet is dropped before it
+ * steps down; kept: the next one has it nevertheless. */
+void council_drop(struct council *c, bool kept);
+/* The reads that are held end. */
+void council_release_reads(struct council *c, bool ok);
 void council_pass(struct council *c, int64_t ms);
 /* Starts until all are ready, node 1 leading. */
 void council_begin(struct council *c);
