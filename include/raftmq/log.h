@@ -267,7 +267,7 @@ int log_find_max_time(struct log *l, int64_t *ts_out, int64_t *offset_out)
 
 /* Active idempotent producers, for DescribeProducers. */
 struct log_producer {
-	int64_t id, last_time_ms;
+	int64_t id, last_time_ms; /* maxTimestamp of its last batch */
 	int16_t epoch;
 	int32_t last_sequence;
 };

@@ -407,7 +407,7 @@ void log_each_producer(struct log *l,
 		struct producer *p = list_entry(i, struct producer, link);
 		struct log_producer out = {
 			.id = p->id,
-			.last_time_ms = p->last_time_ms,
+			.last_time_ms = p->v[p->n - 1].time_ms,
 			.epoch = p->epoch,
 			.last_sequence = p->v[p->n - 1].last_seq,
 		};
