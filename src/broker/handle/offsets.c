@@ -341,7 +341,7 @@ static void producers_run(struct broker *b, struct errand *e)
 		struct describe_producers_response_partition *out = it->out;
 		struct gathered g = { .arena = &e->arena };
 		struct hosted *h;
-		enum kerr error = get(b, it, -1, true, &h);
+		enum kerr error = get(b, it, -1, false, &h);
 
 		out->error_code = (int16_t)error;
 		counters_error(b, 61, out->error_code);
