@@ -60,9 +60,10 @@ static void fill_commit_topic(struct broker *b, struct request *rq,
 	}
 }
 
-/* Every partition of the request with the same error. */
+/* Every partition of the request with the same error, or each its own. */
 static void refuse_commit(struct broker *b, struct request *rq,
-			  enum kerr error)
+			  enum kerr error,
+			  const struct offsets_commit_topic *own)
 {
 	const struct offset_commit_request *in = rq->in;
 	struct offset_commit_response *out = rq->out;
@@ -84,10 +85,40 @@ static void refuse_commit(struct broker *b, struct request *rq,
 		for (size_t k = 0; k < n; k++) {
 			to->partitions[k].partition_index =
 				from->partitions[k].partition_index;
-			to->partitions[k].error_code = (int16_t)error;
+			to->partitions[k].error_code = own
+				? own[i].partitions[k].error_code
+				: (int16_t)error;
 		}
 	}
 	broker_answer(b, rq);
+}
+
+/* A commit of nothing that exists does not get as far as the group. */
+static bool has_any(const struct offsets_commit *c)
+{
+	for (int32_t i = 0; i < c->topics_n; i++) {
+		const struct offsets_commit_topic *t = &c->topics[i];
+
+		for (int32_t k = 0; k < t->partitions_n; k++)
+			if (!t->partitions[k].error_code ||
+			    t->partitions[k].error_code ==
+				    K_OFFSET_METADATA_TOO_LARGE)
+				return true;
+	}
+	return false;
+}
+
+/* A commit that was refused to a member does not keep its session. */
+static void heard(struct broker *b, const struct offset_commit_request *in)
+{
+	const struct group *g = coord_group(b->coord, in->group_id);
+
+	if (group_check_member(g, in->member_id, in->group_instance_id,
+			       in->generation_id_or_member_epoch) ||
+	    g->state == GROUP_COMPLETING_REBALANCE)
+		return;
+	sessions_heard(b->coordinator->sessions, in->group_id, in->member_id,
+		       b->now_ms);
 }
 
 static void on_committed(struct broker *b, void *ctx, const struct proposed *p)
@@ -98,14 +129,13 @@ static void on_committed(struct broker *b, void *ctx, const struct proposed *p)
 	const struct offset_commit_response *r;
 
 	if (p->error) {
-		refuse_commit(b, rq, K_NOT_COORDINATOR);
+		refuse_commit(b, rq, K_NOT_COORDINATOR, NULL);
 		return;
 	}
 	r = p->coord->result;
 	out->topics = r->topics; /* encoded before the loan ends */
 	out->topics_n = r->topics_n;
-	sessions_heard(b->coordinator->sessions, in->group_id, in->member_id,
-		       b->now_ms);
+	heard(b, in);
 	broker_answer(b, rq);
 }
 
@@ -162,13 +192,16 @@ void handle_offset_commit(struct broker *b, struct request *rq)
 	};
 
 	if (error) {
-		refuse_commit(b, rq, error);
+		refuse_commit(b, rq, error, NULL);
 		return;
 	}
 	c.topics = arena_zalloc(&rq->arena, max_of(n, 1) * sizeof(*c.topics));
 	for (size_t i = 0; i < n; i++)
 		fill_commit_topic(b, rq, &in->topics[i], &c.topics[i]);
-	propose_coord(b, &offsets_commit_type, &c, on_committed, rq);
+	if (has_any(&c))
+		propose_coord(b, &offsets_commit_type, &c, on_committed, rq);
+	else
+		refuse_commit(b, rq, K_NONE, c.topics);
 }
 
 /* ---- OffsetFetch --------------------------------------------------------- */
