@@ -407,6 +407,45 @@ TEST(a_static_member_commits_under_its_own_id_only) /* KIP-345 */
 	council_fini(&c);
 }
 
+TEST(a_commit_of_nothing_makes_no_group)
+{
+	struct offset_commit_request in = { STR("g"), -1, STR(""), STR_NULL,
+					    -1, 0, NULL };
+	const struct offset_commit_response *out;
+	struct commit m = commit_simple(1);
+	int before;
+
+	begin(1, NULL);
+	before = c.log_n;
+	out = council_ask(&c, 1, COMMIT, 9, &in);
+	ck_assert_int_eq(out->topics_n, 0);
+	m.topic = "u";
+	ck_assert_int_eq(commit(9, m), K_UNKNOWN_TOPIC_OR_PARTITION);
+	m.topic = "t";
+	m.partition = 4;
+	ck_assert_int_eq(commit(10, m), K_UNKNOWN_TOPIC_OR_PARTITION);
+	ck_assert_int_eq(c.log_n, before);
+	ck_assert_ptr_null(coord_group(node_of(&c, 1)->coord, STR("g")));
+	council_fini(&c);
+}
+
+TEST(who_commits_in_vain_is_not_alive)
+{
+	struct joiner j = { .group = "g", .session_ms = 6000 };
+	struct commit m;
+
+	begin(1, AT_ONCE);
+	joiner_join(&c, &j);
+	joiner_sync(&c, &j, "all");
+	council_pass(&c, 4000);
+	m = commit_of(&j, 1);
+	m.generation--;
+	ck_assert_int_eq(commit(9, m), K_ILLEGAL_GENERATION);
+	council_pass(&c, 2100);
+	ck_assert_int_eq(commit(9, commit_of(&j, 1)), K_UNKNOWN_MEMBER_ID);
+	council_fini(&c);
+}
+
 TEST(who_commits_is_alive)
 {
 	struct joiner j = { .group = "g", .session_ms = 6000 };

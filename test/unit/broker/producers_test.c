@@ -8,9 +8,11 @@ enum { PRODUCE = 0, INIT = 22, DESCRIBE = 61, ALLOCATE = 67, BLOCK = 1000 };
 
 static struct council c;
 static struct rig r;
+static bool seen[20 * BLOCK]; /* ids of this test */
 
 static void begin(int n)
 {
+	memset(seen, 0, sizeof(seen));
 	council_init(&c, n, NULL);
 	council_begin(&c);
 }
@@ -55,16 +57,11 @@ static int64_t init(int32_t node)
 	return id_of(call);
 }
 
-/* Has it been seen before? All are of the first blocks. */
+/* All are of the first blocks. */
 static bool is_new(int64_t id)
 {
-	static bool seen[20 * BLOCK];
-	static struct council *of;
 	bool is;
 
-	if (of != &c) /* a test has its own process, or one after another */
-		memset(seen, 0, sizeof(seen));
-	of = &c;
 	ck_assert_int_lt(id, (int)countof(seen));
 	is = !seen[id];
 	seen[id] = true;
@@ -365,7 +362,7 @@ TEST(a_producer_is_described_by_what_it_wrote_last)
 TEST(all_producers_of_a_partition_are_described_once)
 {
 	const struct describe_producers_response_partition *p;
-	bool seen[20] = { false };
+	bool described[20] = { false };
 
 	rig_init(&r, 1, 1, NULL);
 	rig_topic(&r, "t", "1", NULL);
@@ -377,8 +374,8 @@ TEST(all_producers_of_a_partition_are_described_once)
 	for (int i = 0; i < 20; i++) {
 		int64_t id = p->active_producers[i].producer_id;
 
-		ck_assert(id >= 100 && id < 120 && !seen[id - 100]);
-		seen[id - 100] = true;
+		ck_assert(id >= 100 && id < 120 && !described[id - 100]);
+		described[id - 100] = true;
 		ck_assert_int_eq(p->active_producers[i].last_sequence, 1);
 	}
 	rig_fini(&r);
