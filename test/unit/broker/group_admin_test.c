@@ -461,6 +461,7 @@ TEST(the_quorum_leader_coordinates_all_groups)
 			ck_assert_int_eq(out->coordinators[i].error_code,
 					 K_NONE);
 			ck_assert_int_eq(out->coordinators[i].node_id, 2);
+			ck_assert(str_eq_c(out->coordinators[i].host, "host"));
 			ck_assert_int_eq(out->coordinators[i].port, 9002);
 		}
 	}
