@@ -124,6 +124,10 @@ struct bytes member_metadata(const struct member *m, const char *protocol);
  */
 enum kerr group_check_member(const struct group *g, struct str member_id,
 			     struct str instance_id, int32_t generation);
+/* Could who joins so be one of them? except: its own former self, or NULL. g
+ * may be NULL: a new one. */
+bool group_supports(const struct group *g, const struct group_join *j,
+		    const struct member *except);
 /* True when the members' subscriptions ("consumer" protocol) name the topic. */
 bool group_subscribes(const struct group *g, struct str topic);
 

@@ -4,6 +4,7 @@
  * loop of whoever drives it. What it does stands in dispatch.c and handle/.
  */
 #include "control.h"
+#include "coordinator.h"
 #include "shard.h"
 
 int broker_open(struct broker **out, const struct broker_config *c)
@@ -56,6 +57,8 @@ void broker_free(struct broker *b)
 	if (!b)
 		return;
 	b->dying = true;
+	if (b->control)
+		coordinator_close(b);
 	while ((l = list_pop(&b->held))) {
 		struct request *rq = list_entry(l, struct request, held);
 

@@ -139,14 +139,31 @@ static void fail_all(struct broker *b, enum kerr error)
 	map_fini(&parked);
 }
 
+static void let_go(const struct broker *b, struct request *rq)
+{
+	if (rq->thread != b->thread) /* ours are in b->held */
+		request_free(rq);
+}
+
+void coordinator_close(struct broker *b)
+{
+	struct coordinator *c = b->coordinator;
+	struct list *l;
+
+	for (struct map_iter i = map_first(&c->parked); i.at; map_next(&i)) {
+		while ((l = list_pop(i.value)))
+			let_go(b, list_entry(l, struct parked, link)->rq);
+		mem_free(i.value);
+	}
+	map_fini(&c->parked);
+	c->parked = (struct map){ 0 };
+	while ((l = list_pop(&c->id_waiters)))
+		let_go(b, list_entry(l, struct request, link));
+}
+
+/* After coordinator_close, which goes first: requests hold what waits. */
 void coordinator_free(struct coordinator *c)
 {
-	if (!c)
-		return;
-	/* what is parked went with its request, which the broker held */
-	for (struct map_iter i = map_first(&c->parked); i.at; map_next(&i))
-		mem_free(i.value);
-	map_fini(&c->parked);
 	sessions_free(c->sessions);
 	mem_free(c);
 }

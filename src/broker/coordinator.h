@@ -23,6 +23,8 @@ struct coordinator {
 
 struct coordinator *coordinator_new(struct broker *b);
 void coordinator_free(struct coordinator *c);
+/* The broker ends, and what waits here is answered by nobody. */
+void coordinator_close(struct broker *b);
 /* From broker_role_changed, broker_applied (coord) and broker_restored. */
 void coordinator_role(struct broker *b, bool leader);
 void coordinator_applied(struct broker *b, const struct coord_effects *e);

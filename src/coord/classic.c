@@ -288,10 +288,9 @@ void classic_sync(struct apply *a, const struct group_sync *s)
 
 /* ---- going --------------------------------------------------------------- */
 
-static void remove_and_rebalance(struct apply *a, struct group *g,
-				 struct member *m)
+/* Some have been removed. */
+static void rebalance_without(struct apply *a, struct group *g)
 {
-	group_remove_member(a->coord, g, m);
 	if (g->state != GROUP_PREPARING_REBALANCE)
 		prepare_rebalance(a, g);
 	if (map_count(&g->members) == 0 ||
@@ -315,7 +314,7 @@ static int16_t leave_one(struct apply *a, struct group *g,
 	}
 	if (!m)
 		return K_UNKNOWN_MEMBER_ID;
-	remove_and_rebalance(a, g, m);
+	group_remove_member(a->coord, g, m);
 	return K_NONE;
 }
 
@@ -324,6 +323,7 @@ void classic_leave(struct apply *a, const struct group_leave *l)
 	struct leave_group_response *r =
 		apply_result(a, &leave_group_response_type);
 	struct group *g = group_find(a->coord, l->group_id);
+	bool any = false;
 
 	r->members_n = l->members_n;
 	r->members = arena_zalloc(a->arena, (size_t)max_of(l->members_n, 1) *
@@ -337,7 +337,10 @@ void classic_leave(struct apply *a, const struct group_leave *l)
 			str_dup(a->arena, from->group_instance_id);
 		to->error_code = g ? leave_one(a, g, from)
 				   : (int16_t)K_UNKNOWN_MEMBER_ID;
+		any |= to->error_code == K_NONE;
 	}
+	if (any)
+		rebalance_without(a, g);
 }
 
 void classic_expire(struct apply *a, const struct group_expire *e)
@@ -350,7 +353,8 @@ void classic_expire(struct apply *a, const struct group_expire *e)
 		r->error_code = K_UNKNOWN_MEMBER_ID;
 		return;
 	}
-	remove_and_rebalance(a, g, m);
+	group_remove_member(a->coord, g, m);
+	rebalance_without(a, g);
 }
 
 void classic_complete(struct apply *a, const struct group_complete *c)

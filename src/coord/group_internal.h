@@ -35,8 +35,6 @@ void group_set_text(char **at, struct str s);
 /* protocol.c */
 void member_set_protocols(struct member *m, const struct group_join *j);
 bool member_matches(const struct member *m, const struct group_join *j);
-bool group_supports(const struct group *g, const struct group_join *j,
-		    const struct member *except);
 const char *group_select_protocol(const struct group *g);
 
 /* classic.c */

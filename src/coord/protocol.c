@@ -73,11 +73,10 @@ static bool all_know(const struct group *g, struct str name,
 	return true;
 }
 
-/* Could this member be one of them? except: its own former self. */
 bool group_supports(const struct group *g, const struct group_join *j,
 		    const struct member *except)
 {
-	size_t others = map_count(&g->members) - (except ? 1 : 0);
+	size_t others = g ? map_count(&g->members) - (except ? 1 : 0) : 0;
 
 	if (j->protocol_type.n <= 0 || j->protocols_n <= 0)
 		return false;

@@ -149,8 +149,9 @@ static void on_joined(struct broker *b, void *ctx, const struct proposed *p)
 
 /* KIP-394: without this, clients that gave up waiting would leave ghosts. */
 static bool hand_out_id(struct broker *b, struct request *rq,
-			const struct join_group_request *in)
+			const struct group_join *j)
 {
+	const struct join_group_request *in = rq->in;
 	struct sessions *s = b->coordinator->sessions;
 	const struct group *g = coord_group(b->coord, in->group_id);
 	int64_t most = broker_number(b, SETTING_GROUP_MAX_SIZE);
@@ -163,6 +164,11 @@ static bool hand_out_id(struct broker *b, struct request *rq,
 		return false;
 	if (n >= most) {
 		refuse_join(b, rq, K_GROUP_MAX_SIZE_REACHED, in->member_id);
+		return true;
+	}
+	if (!group_supports(g, j, NULL)) {
+		refuse_join(b, rq, K_INCONSISTENT_GROUP_PROTOCOL,
+			    in->member_id);
 		return true;
 	}
 	id = draw_member_id(b, rq, rq->header.client_id);
@@ -230,7 +236,8 @@ void handle_join_group(struct broker *b, struct request *rq)
 		refuse_join(b, rq, error, in->member_id);
 		return;
 	}
-	if (hand_out_id(b, rq, in))
+	fill_protocols(&j, in, &rq->arena);
+	if (hand_out_id(b, rq, &j))
 		return;
 	if (rq->header.version == 0 || j.rebalance_timeout_ms < 0)
 		j.rebalance_timeout_ms = in->session_timeout_ms;
@@ -238,7 +245,6 @@ void handle_join_group(struct broker *b, struct request *rq)
 	j.known = in->member_id.n > 0 &&
 		  sessions_unpend(s, in->group_id, in->member_id);
 	j.hold = sessions_pending(s, in->group_id) > 0;
-	fill_protocols(&j, in, &rq->arena);
 	propose_coord(b, &group_join_type, &j, on_joined, rq);
 }
 
@@ -315,12 +321,15 @@ static bool differs(struct str given, const char *ours)
 	return given.n >= 0 && !str_eq_c(given, ours ? ours : "");
 }
 
-static enum kerr check_sync(struct broker *b,
+static enum kerr check_sync(struct broker *b, int16_t version,
 			    const struct sync_group_request *in)
 {
 	const struct group *g = coord_group(b->coord, in->group_id);
 	enum kerr error = coordinator_check(b, in->group_id);
 
+	if (version >= 5 &&
+	    (in->protocol_type.n < 0 || in->protocol_name.n < 0))
+		return K_INCONSISTENT_GROUP_PROTOCOL; /* it has to say */
 	if (error)
 		return error;
 	error = group_check_member(g, in->member_id, in->group_instance_id,
@@ -359,7 +368,7 @@ static void propose_sync(struct broker *b, struct request *rq)
 void handle_sync_group(struct broker *b, struct request *rq)
 {
 	const struct sync_group_request *in = rq->in;
-	enum kerr error = check_sync(b, in);
+	enum kerr error = check_sync(b, rq->header.version, in);
 	const struct group *g = coord_group(b->coord, in->group_id);
 
 	if (error) {
@@ -405,9 +414,15 @@ void handle_heartbeat(struct broker *b, struct request *rq)
 
 /* ---- LeaveGroup ---------------------------------------------------------- */
 
+struct leaving {
+	struct request *rq;
+	bool *pending; /* of each: it had an id and nothing else */
+};
+
 static void on_left(struct broker *b, void *ctx, const struct proposed *p)
 {
-	struct request *rq = ctx;
+	const struct leaving *leaving = ctx;
+	struct request *rq = leaving->rq;
 	struct leave_group_response *out = rq->out;
 	const struct leave_group_response *r;
 
@@ -417,6 +432,9 @@ static void on_left(struct broker *b, void *ctx, const struct proposed *p)
 		return;
 	}
 	r = p->coord->result;
+	for (int32_t i = 0; i < r->members_n; i++)
+		if (leaving->pending[i])
+			r->members[i].error_code = K_NONE;
 	if (rq->header.version < 3) {
 		out->error_code = r->members_n ? r->members[0].error_code
 					       : (int16_t)K_UNKNOWN_MEMBER_ID;
@@ -444,12 +462,28 @@ static void list_leavers(struct group_leave *l, struct request *rq)
 	}
 }
 
+static bool unpend_leavers(struct broker *b, const struct group_leave *l,
+			   bool *pending)
+{
+	struct sessions *s = b->coordinator->sessions;
+	bool any = false;
+
+	for (int32_t i = 0; i < l->members_n; i++) {
+		pending[i] = sessions_unpend(s, l->group_id,
+					     l->members[i].member_id);
+		any |= pending[i];
+	}
+	if (any) /* a rebalance need not wait for them any more */
+		sessions_changed(s, l->group_id, b->now_ms);
+	return any;
+}
+
 void handle_leave_group(struct broker *b, struct request *rq)
 {
 	const struct leave_group_request *in = rq->in;
 	struct leave_group_response *out = rq->out;
 	struct group_leave l = { .group_id = in->group_id };
-	bool pending = false;
+	struct leaving *leaving;
 
 	out->error_code = (int16_t)coordinator_check(b, in->group_id);
 	if (out->error_code) {
@@ -457,13 +491,12 @@ void handle_leave_group(struct broker *b, struct request *rq)
 		return;
 	}
 	list_leavers(&l, rq);
-	for (int32_t i = 0; i < l.members_n; i++)
-		pending |= sessions_unpend(b->coordinator->sessions,
-					   in->group_id,
-					   l.members[i].member_id);
-	if (pending && rq->header.version < 3) {
-		broker_answer(b, rq); /* it had an id and nothing else */
-		return;
-	}
-	propose_coord(b, &group_leave_type, &l, on_left, rq);
+	leaving = arena_zalloc(&rq->arena, sizeof(*leaving));
+	leaving->rq = rq;
+	leaving->pending = arena_zalloc(&rq->arena,
+					(size_t)max_of(l.members_n, 1));
+	if (unpend_leavers(b, &l, leaving->pending) && rq->header.version < 3)
+		broker_answer(b, rq);
+	else
+		propose_coord(b, &group_leave_type, &l, on_left, leaving);
 }
