@@ -573,12 +573,12 @@ TEST(a_new_coordinator_says_that_it_is_loading)
 {
 	begin(3, NULL);
 	ck_assert_int_eq(commit(9, commit_simple(1)), K_NONE);
-	c.hold_reads = true; /* it does not know yet what was agreed */
+	c.doubted = true; /* it does not know yet what was agreed */
 	council_lead(&c, 2);
 	council_pass(&c, 10);
 	expect_refused(2, K_COORDINATOR_LOAD_IN_PROGRESS);
 	expect_refused(1, K_NOT_COORDINATOR);
-	council_release_reads(&c, true);
+	council_confirm(&c, c.reads_n, true);
 	ck_assert_int_eq(fetch_new(2, 9, "g", "t", 0)->topics[0].partitions[0]
 				 .committed_offset, 1);
 	council_fini(&c);
@@ -587,10 +587,10 @@ TEST(a_new_coordinator_says_that_it_is_loading)
 TEST(who_never_gets_to_coordinate_takes_nothing)
 {
 	begin(3, NULL);
-	c.hold_reads = true;
+	c.doubted = true;
 	council_lead(&c, 2);
 	council_lead(&c, 3);
-	council_release_reads(&c, true); /* of 2 and of 3 */
+	council_confirm(&c, c.reads_n, true); /* of 2 and of 3 */
 	council_pass(&c, 10);
 	expect_refused(2, K_NOT_COORDINATOR);
 	ck_assert_int_eq(fetch_new(3, 9, "g", NULL, 0)->error_code, K_NONE);
@@ -604,12 +604,12 @@ TEST(a_fetch_is_answered_when_the_leader_is_sure_that_it_leads)
 
 	begin(1, NULL);
 	ck_assert_int_eq(commit(9, commit_simple(3)), K_NONE);
-	c.hold_reads = true;
+	c.doubted = true;
 	call = fetch_send(&c, 1, 9, "g", "t", 0);
 	council_pass(&c, 100);
 	ck_assert(!call->done);
 	ck_assert_int_eq(commit(9, commit_simple(4)), K_NONE);
-	council_release_reads(&c, true);
+	council_confirm(&c, c.reads_n, true);
 	council_pass(&c, 1);
 	ck_assert(call->done);
 	out = call->out;
@@ -625,12 +625,12 @@ TEST(a_leader_that_cannot_be_sure_tells_no_offsets)
 
 	begin(1, NULL);
 	ck_assert_int_eq(commit(9, commit_simple(3)), K_NONE);
-	c.hold_reads = true;
+	c.doubted = true;
 	call[0] = fetch_send(&c, 1, 1, "g", "t", 0);
 	call[1] = fetch_send(&c, 1, 7, "g", "t", 0);
 	call[2] = fetch_send(&c, 1, 8, "g", "t", 0);
 	council_pass(&c, 1);
-	council_release_reads(&c, false);
+	council_confirm(&c, c.reads_n, false);
 	council_pass(&c, 1);
 	for (int i = 0; i < 3; i++)
 		ck_assert(call[i]->done);

@@ -45,7 +45,7 @@ static void out_propose(void *ctx, int target, struct bytes command,
 	struct member_node *n = ctx;
 	struct council *c = n->council;
 
-	if (c->leader != n->id) {
+	if (c->leader != n->id || c->full) {
 		broker_dropped(n->threads[0], cookie, false);
 		return;
 	}
@@ -118,22 +118,23 @@ static void q_read(void *ctx, void (*done)(void *ctx, bool ok), void *arg)
 {
 	struct council *c = ((struct member_node *)ctx)->council;
 
-	if (!c->hold_reads) {
+	if (!c->doubted) {
 		done(arg, q_is_leader(ctx));
 		return;
 	}
 	ck_assert_int_lt(c->reads_n, (int)countof(c->reads));
-	c->reads[c->reads_n++] = (struct held_read){ done, arg };
+	c->reads[c->reads_n].done = done;
+	c->reads[c->reads_n++].ctx = arg;
 }
 
-void council_release_reads(struct council *c, bool ok)
+void council_confirm(struct council *c, int n, bool ok)
 {
-	int n = c->reads_n;
-
-	c->reads_n = 0;
-	c->hold_reads = false;
+	c->doubted = n < c->reads_n;
 	for (int i = 0; i < n; i++)
-		c->reads[i].done(c->reads[i].arg, ok);
+		c->reads[i].done(c->reads[i].ctx, ok);
+	c->reads_n -= n;
+	memmove(c->reads, c->reads + n,
+		(size_t)c->reads_n * sizeof(*c->reads));
 }
 
 static int q_transfer(void *ctx, int32_t to)
@@ -227,7 +228,7 @@ static void submit(struct council *c, struct council_call *call,
 {
 	struct request *rq = request_new(mem_dup(frame.p, (size_t)frame.n),
 					 (size_t)frame.n);
-	int thread = peer < 0 || call->ask->kind == ASK_DATA;
+	int thread = call->ask ? call->ask->kind == ASK_DATA : peer < 0;
 
 	rq->thread = thread;
 	rq->conn = (uint64_t)c->calls_n;
@@ -471,6 +472,25 @@ void council_stop(struct council *c, int32_t node, bool clean)
 			broker_peer_lost(c->nodes[i].threads[0], node);
 }
 
+void council_restore(struct council *c, int32_t node, int32_t from)
+{
+	struct member_node *n = node_of(c, node), *f = node_of(c, from);
+	struct cluster *cluster = n->cluster;
+	struct coord *coord = n->coord;
+	struct buf a = { 0 }, b = { 0 };
+
+	cluster_encode(f->cluster, &a);
+	coord_encode(f->coord, &b);
+	n->cluster = cluster_decode((struct bytes){ a.p, (int32_t)a.n });
+	n->coord = coord_decode((struct bytes){ b.p, (int32_t)b.n });
+	n->applied = f->applied;
+	broker_restored(n->threads[0], n->cluster, n->coord);
+	cluster_free(cluster);
+	coord_free(coord);
+	buf_fini(&a);
+	buf_fini(&b);
+}
+
 void council_cut(struct council *c, int32_t node, bool cut)
 {
 	node_of(c, node)->cut = cut;
@@ -493,11 +513,9 @@ static void set(struct node_settings *s, const char *text)
 static void set_all(struct council *c, struct node_settings *s,
 		    const char *text)
 {
-	while (text && *text) {
-		int n = (int)strcspn(text, " ");
-
-		set(s, arena_printf(&c->arena, "%.*s", n, text));
-		text += n + (text[n] == ' ');
+	for (size_t n; *text; text += n + (text[n] == ' ')) {
+		n = strcspn(text, " ");
+		set(s, arena_printf(&c->arena, "%.*s", (int)n, text));
 	}
 }
 
@@ -513,7 +531,8 @@ static void prepare(struct council *c, int i, const char *text)
 		arena_printf(&c->arena, "%d", n->id);
 	n->settings.values[SETTING_PEERS] =
 		arena_printf(&c->arena, "%.*s", 12 * min_of(c->n, 3) - 1, peers);
-	set_all(c, &n->settings, text);
+	if (text)
+		set_all(c, &n->settings, text);
 	n->listener = (struct listener_info){ (char *)"PLAINTEXT",
 					      (char *)"host", 9000 + n->id };
 	n->info = (struct node_info){
@@ -570,8 +589,9 @@ void council_fini(struct council *c)
 
 /* ---- asking -------------------------------------------------------------- */
 
-struct council_call *council_send(struct council *c, int32_t node, int16_t key,
-				  int16_t version, const void *in)
+struct council_call *council_send_as(struct council *c, int32_t node,
+				     int32_t peer, int16_t key,
+				     int16_t version, const void *in)
 {
 	struct request_header h = { key, version, c->calls_n, STR("test") };
 	struct council_call *call = new_call(c, node_of(c, node));
@@ -579,9 +599,15 @@ struct council_call *council_send(struct council *c, int32_t node, int16_t key,
 
 	frame_begin_request(&b, &h);
 	wire_encode(&b, wire_api_find(key)->request, version, in, NULL);
-	submit(c, call, (struct bytes){ b.p + 4, (int32_t)b.n - 4 }, -1);
+	submit(c, call, (struct bytes){ b.p + 4, (int32_t)b.n - 4 }, peer);
 	buf_fini(&b);
 	return call;
+}
+
+struct council_call *council_send(struct council *c, int32_t node, int16_t key,
+				  int16_t version, const void *in)
+{
+	return council_send_as(c, node, -1, key, version, in);
 }
 
 void *council_ask(struct council *c, int32_t node, int16_t key,

@@ -57,11 +57,9 @@ struct council {
 	struct agreed log[4096];
 	int log_n;
 	bool stalled; /* nothing is agreed on */
-	bool hold_reads; /* nobody confirms that the leader still leads */
-	struct held_read {
-		void (*done)(void *ctx, bool ok);
-		void *arg;
-	} reads[16];
+	bool full;    /* takes no more commands */
+	bool doubted; /* nobody confirms who leads: reads wait */
+	struct { void (*done)(void *ctx, bool ok); void *ctx; } reads[64];
 	int reads_n;
 	struct arena arena;
 	int64_t now_ms;
@@ -70,7 +68,7 @@ struct council {
 	int asked[128]; /* asks by API key */
 };
 
-/* Nodes 1..n, all started; set: "name=value name=value" of every node, or
+/* Nodes 1..n, all started; set: "name=value name=value", of every node, or
  * NULL. */
 void council_init(struct council *c, int n, const char *set);
 void council_fini(struct council *c);
@@ -79,20 +77,26 @@ void council_lead(struct council *c, int32_t node);
 /* What was proposed to the leader and is not applied yet is dropped before it
  * steps down; kept: the next one has it nevertheless. */
 void council_drop(struct council *c, bool kept);
-/* The reads that are held end. */
-void council_release_reads(struct council *c, bool ok);
 void council_pass(struct council *c, int64_t ms);
+/* The first n reads that waited are told; no doubt is left with the last. */
+void council_confirm(struct council *c, int n, bool ok);
 /* Starts until all are ready, node 1 leading. */
 void council_begin(struct council *c);
 
 void council_start(struct council *c, int32_t node);
 /* clean: closed in order, else killed; connections break either way. */
 void council_stop(struct council *c, int32_t node, bool clean);
+/* It is given a snapshot of what node from has applied. */
+void council_restore(struct council *c, int32_t node, int32_t from);
 void council_cut(struct council *c, int32_t node, bool cut);
 
 /* On a client's connection to the shard of that node. */
 struct council_call *council_send(struct council *c, int32_t node, int16_t key,
 				  int16_t version, const void *in);
+/* The same from another broker, to thread 0. */
+struct council_call *council_send_as(struct council *c, int32_t node,
+				     int32_t peer, int16_t key,
+				     int16_t version, const void *in);
 /* Sends, lets 300 ms pass, and wants the answer to be there. */
 void *council_ask(struct council *c, int32_t node, int16_t key,
 		  int16_t version, const void *in);

@@ -268,12 +268,12 @@ TEST(each_node_lists_the_groups_it_coordinates)
 	out = council_ask(&c, 2, LIST, 4, &in);
 	ck_assert_int_eq(out->error_code, K_NONE);
 	ck_assert_int_eq(out->groups_n, 0);
-	c.hold_reads = true;
+	c.doubted = true;
 	council_lead(&c, 2);
 	out = council_ask(&c, 2, LIST, 4, &in);
 	ck_assert_int_eq(out->error_code, K_COORDINATOR_LOAD_IN_PROGRESS);
 	ck_assert_int_eq(out->groups_n, 0);
-	council_release_reads(&c, true);
+	council_confirm(&c, c.reads_n, true);
 	out = council_ask(&c, 2, LIST, 4, &in);
 	ck_assert_int_eq(out->error_code, K_NONE);
 	ck_assert_int_eq(out->groups_n, 1);
@@ -294,12 +294,12 @@ TEST(a_group_is_described_by_its_coordinator_alone)
 	ck_assert_int_eq(g->authorized_operations, INT32_MIN);
 	ck_assert_int_eq(describe(2, 0, "nobody")->error_code,
 			 K_NOT_COORDINATOR);
-	c.hold_reads = true;
+	c.doubted = true;
 	council_lead(&c, 2);
 	council_pass(&c, 1);
 	ck_assert_int_eq(describe(2, 6, "a")->error_code,
 			 K_COORDINATOR_LOAD_IN_PROGRESS);
-	council_release_reads(&c, true);
+	council_confirm(&c, c.reads_n, true);
 	ck_assert_int_eq(describe(2, 6, "a")->error_code, K_NONE);
 	council_fini(&c);
 }
@@ -392,11 +392,11 @@ TEST(groups_are_deleted_by_their_coordinator_alone)
 	make_simple("g");
 	ck_assert_int_eq(delete(2, 2, "g"), K_NOT_COORDINATOR);
 	ck_assert_int_eq(delete(2, 0, "nobody"), K_NOT_COORDINATOR);
-	c.hold_reads = true;
+	c.doubted = true;
 	council_lead(&c, 2);
 	council_pass(&c, 1);
 	ck_assert_int_eq(delete(2, 2, "g"), K_COORDINATOR_LOAD_IN_PROGRESS);
-	council_release_reads(&c, true);
+	council_confirm(&c, c.reads_n, true);
 	ck_assert_int_eq(delete(2, 2, "g"), K_NONE);
 	council_fini(&c);
 }
