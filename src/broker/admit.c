@@ -78,37 +78,20 @@ static void on_proposed(struct broker *b, void *ctx, const struct proposed *p)
 	let_go(a);
 }
 
-static bool is_too_large(const struct admission *a)
+static bool is_too_large(struct broker *b, struct request *rq,
+			 const struct admission *a)
 {
-	struct buf b = { 0 };
+	struct buf bytes = { 0 };
 	bool large;
 
-	wire_encode(&b, a->type, a->type->max, a->command, NULL);
-	large = b.n > QUORUM_COMMAND_MAX - 64; /* its header, its padding */
-	buf_fini(&b);
-	return large;
-}
-
-void control_admit(struct broker *b, struct request *rq,
-		   const struct admission *in)
-{
-	struct admitted *a;
-
-	if (is_too_large(in)) {
-		in->late(rq, K_POLICY_VIOLATION);
+	wire_encode(&bytes, a->type, a->type->max, a->command, NULL);
+	large = bytes.n > QUORUM_COMMAND_MAX - 64; /* its header, its padding */
+	buf_fini(&bytes);
+	if (large) {
+		a->late(rq, K_POLICY_VIOLATION);
 		broker_answer(b, rq);
-		return;
 	}
-	a = mem_zalloc(sizeof(*a));
-	a->broker = b;
-	a->rq = rq;
-	a->ours = rq->thread == b->thread;
-	a->done = in->done;
-	a->late = in->late;
-	list_push(&b->control->admissions, &a->link);
-	timer_init(&a->timer, on_late);
-	wheel_arm(b->wheel, &a->timer, b->now_ms + max_of(in->timeout_ms, 1));
-	propose_cluster(b, in->type, in->command, on_proposed, a);
+	return large;
 }
 
 void *control_preview(struct broker *b, struct request *rq,
@@ -119,6 +102,34 @@ void *control_preview(struct broker *b, struct request *rq,
 
 	cluster_preview(b->cluster, origin, type, command, &e);
 	return copy_result(&rq->arena, &e);
+}
+
+void control_rehearse(struct broker *b, struct request *rq,
+		      const struct admission *a)
+{
+	if (is_too_large(b, rq, a))
+		return;
+	a->done(b, rq, control_preview(b, rq, a->type, a->command));
+	broker_answer(b, rq);
+}
+
+void control_admit(struct broker *b, struct request *rq,
+		   const struct admission *in)
+{
+	struct admitted *a;
+
+	if (is_too_large(b, rq, in))
+		return;
+	a = mem_zalloc(sizeof(*a));
+	a->broker = b;
+	a->rq = rq;
+	a->ours = rq->thread == b->thread;
+	a->done = in->done;
+	a->late = in->late;
+	list_push(&b->control->admissions, &a->link);
+	timer_init(&a->timer, on_late);
+	wheel_arm(b->wheel, &a->timer, b->now_ms + max_of(in->timeout_ms, 1));
+	propose_cluster(b, in->type, in->command, on_proposed, a);
 }
 
 void admit_close(struct broker *b)

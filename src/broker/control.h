@@ -68,6 +68,9 @@ struct admission {
 };
 void control_admit(struct broker *b, struct request *rq,
 		   const struct admission *a);
+/* The same without proposing anything: answers what would be answered. */
+void control_rehearse(struct broker *b, struct request *rq,
+		      const struct admission *a);
 /* What the command would answer, now; in rq's arena. */
 void *control_preview(struct broker *b, struct request *rq,
 		      const struct wire_type *type, const void *command);
@@ -114,5 +117,7 @@ struct setting_view setting_view_here(const struct broker *b);
 int8_t setting_wire_type(const struct setting *s);
 /* Not to be changed at run time in that scope. */
 bool setting_read_only(const struct setting *s, int scope);
+/* What is wrong with such a pair of compaction lags (handle/configs.c). */
+const char *setting_lag_conflict(int64_t min_ms, int64_t max_ms);
 
 #endif

@@ -68,17 +68,56 @@ void handle_describe_cluster(struct broker *b, struct request *rq)
 
 /* ---- DescribeLogDirs ----------------------------------------------------- */
 
-static bool is_asked(const struct describe_log_dirs_request *in,
-		     const struct log_size *s)
+enum { NAME_MAX_BYTES = 249, KEY_MAX = 4 + NAME_MAX_BYTES };
+
+/* A partition of a topic as the key of a map; 0: there is none such. */
+static size_t key_of(uint8_t key[static KEY_MAX], struct str topic,
+		     int32_t partition)
 {
-	for (int32_t i = 0; i < in->topics_n; i++) {
-		if (!str_eq(in->topics[i].topic, s->topic))
-			continue;
-		for (int32_t k = 0; k < in->topics[i].partitions_n; k++)
-			if (in->topics[i].partitions[k] == s->partition)
-				return true;
+	if (topic.n <= 0 || topic.n > NAME_MAX_BYTES)
+		return 0;
+	put_be32(key, (uint32_t)partition);
+	memcpy(key + 4, topic.p, (size_t)topic.n);
+	return 4 + (size_t)topic.n;
+}
+
+/*
+ * Of what is here, what is asked for. A request may name millions: it is gone
+ * through once, and only what is here is remembered.
+ */
+static void find_asked(const struct describe_log_dirs_request *in,
+		       const struct spread *s, struct map *asked)
+{
+	struct map here = { 0 };
+	uint8_t key[KEY_MAX];
+
+	if (in->topics_n <= 0) /* all, or none */
+		return;
+	for (int i = 0; i < s->errands_n; i++) {
+		const struct log_size *v = s->errands[i].found;
+
+		for (int32_t k = 0; k < s->errands[i].found_n; k++)
+			map_put(&here, key,
+				key_of(key, v[k].topic, v[k].partition), asked);
 	}
-	return in->topics_n < 0;
+	for (int32_t i = 0; i < in->topics_n; i++)
+		for (int32_t k = 0; k < in->topics[i].partitions_n; k++) {
+			size_t n = key_of(key, in->topics[i].topic,
+					  in->topics[i].partitions[k]);
+
+			if (n && map_find(&here, key, n))
+				map_put(asked, key, n, asked);
+		}
+	map_fini(&here);
+}
+
+static bool is_asked(const struct describe_log_dirs_request *in,
+		     const struct map *asked, const struct log_size *s)
+{
+	uint8_t key[KEY_MAX];
+
+	return in->topics_n < 0 ||
+	       map_find(asked, key, key_of(key, s->topic, s->partition));
 }
 
 static struct describe_log_dirs_response_topic *topic_of(
@@ -121,7 +160,7 @@ static void gathered(struct broker *b, struct spread *s)
 	const struct describe_log_dirs_request *in = rq->in;
 	struct describe_log_dirs_response *out = rq->out;
 	struct describe_log_dirs_response_result *dir;
-	struct map topics = { 0 };
+	struct map topics = { 0 }, asked = { 0 };
 	struct disk *d = b->node->disk;
 
 	out->results = dir = wire_new(&describe_log_dirs_response_result_type,
@@ -131,11 +170,12 @@ static void gathered(struct broker *b, struct spread *s)
 	dir->topics = wire_new(&describe_log_dirs_response_topic_type,
 			       (int32_t)map_count(&b->cluster->topics) +
 				       s->out, &rq->arena);
+	find_asked(in, s, &asked);
 	for (int i = 0; i < s->errands_n; i++) {
 		const struct log_size *v = s->errands[i].found;
 
 		for (int32_t k = 0; k < s->errands[i].found_n; k++)
-			if (is_asked(in, &v[k]) &&
+			if (is_asked(in, &asked, &v[k]) &&
 			    (cluster_topic(b->cluster, v[k].topic) ||
 			     map_find_str(&topics, v[k].topic)))
 				add_size(&rq->arena,
@@ -143,6 +183,7 @@ static void gathered(struct broker *b, struct spread *s)
 					 &v[k]);
 	}
 	map_fini(&topics);
+	map_fini(&asked);
 	if (d && d->ops->space(d, &dir->total_bytes, &dir->usable_bytes) < 0)
 		dir->total_bytes = dir->usable_bytes = -1;
 	broker_answer(b, rq);

@@ -111,19 +111,22 @@ static void show(struct broker *b, struct request *rq,
 	out->config_type = setting_wire_type(s);
 	out->documentation = in->include_documentation ? str_of(s->doc) :
 							 STR_NULL;
+	if (d->scope == SETTING_CLUSTER)
+		n = 1; /* the others are not the cluster's */
 	if (in->include_synonyms)
 		show_synonyms(places, n, &rq->arena, out);
 }
 
 /* ---- one resource -------------------------------------------------------- */
 
+/* No keys are all keys. */
 static bool is_asked(const struct describe_configs_request_resource *r,
 		     const char *name)
 {
 	for (int32_t i = 0; i < r->configuration_keys_n; i++)
 		if (str_eq_c(r->configuration_keys[i], name))
 			return true;
-	return r->configuration_keys_n < 0;
+	return r->configuration_keys_n <= 0;
 }
 
 /* Of the cluster-wide defaults only those that have been set. */
@@ -175,25 +178,38 @@ static void describe_topic(struct broker *b, struct request *rq,
 		show_all(b, rq, r, &d, out);
 }
 
+/* Whether the name is our id; else it fails. */
+static bool is_ours(const struct broker *b, struct arena *a,
+		    const struct describe_configs_request_resource *r,
+		    struct describe_configs_response_result *out)
+{
+	const char *also =
+		r->resource_type == BROKER ? " or empty string," : "";
+	int64_t id;
+
+	if (!str_to_i64(r->resource_name, 0, INT32_MAX, &id)) {
+		fail(out, K_INVALID_REQUEST, arena_printf(a,
+		     "Broker id must be an integer, but it is: %.*s",
+		     STR_ARG(r->resource_name)));
+		return false;
+	}
+	if (id != b->node->id)
+		fail(out, K_INVALID_REQUEST, arena_printf(a,
+		     "Unexpected broker id, expected %d%s but received %.*s",
+		     b->node->id, also, STR_ARG(r->resource_name)));
+	return id == b->node->id;
+}
+
 static void describe_broker(struct broker *b, struct request *rq,
 			    const struct describe_configs_request_resource *r,
 			    struct describe_configs_response_result *out)
 {
 	struct described d = { setting_view_here(b), SETTING_NODE };
-	int64_t id;
 
 	if (r->resource_name.n <= 0) {
 		d.scope = SETTING_CLUSTER;
 		d.view.broker = -1;
-	} else if (!str_to_i64(r->resource_name, 0, INT32_MAX, &id)) {
-		fail(out, K_INVALID_REQUEST, arena_printf(&rq->arena,
-		     "Broker id must be an integer, but it is: %.*s",
-		     STR_ARG(r->resource_name)));
-		return;
-	} else if (id != b->node->id) {
-		fail(out, K_INVALID_REQUEST, arena_printf(&rq->arena,
-		     "Unexpected broker id, expected %d or empty string, but "
-		     "received %.*s", b->node->id, STR_ARG(r->resource_name)));
+	} else if (!is_ours(b, &rq->arena, r, out)) {
 		return;
 	}
 	show_all(b, rq, r, &d, out);
@@ -224,8 +240,12 @@ static void describe(struct broker *b, struct request *rq,
 		describe_broker(b, rq, r, result);
 	else if (r->resource_type == GROUP)
 		describe_group(b, rq, r, result);
-	else if (r->resource_type != BROKER_LOGGER &&
-		 r->resource_type != METRICS)
+	else if (r->resource_type == BROKER_LOGGER)
+		is_ours(b, &rq->arena, r, result); /* there are none */
+	else if (r->resource_type == METRICS && r->resource_name.n <= 0)
+		fail(result, K_INVALID_REQUEST,
+		     "Client metrics subscription name must not be empty");
+	else if (r->resource_type != METRICS)
 		fail(result, K_INVALID_REQUEST, arena_printf(
 		     &rq->arena, "Unsupported resource type: %d",
 		     r->resource_type));
@@ -267,17 +287,7 @@ void handle_describe_configs(struct broker *b, struct request *rq)
 
 /* ---- ListConfigResources ------------------------------------------------- */
 
-static bool wants(const struct request *rq, int8_t type)
-{
-	const struct list_config_resources_request *in = rq->in;
-
-	if (rq->header.version == 0)
-		return type == METRICS;
-	for (int32_t i = 0; i < in->resource_types_n; i++)
-		if (in->resource_types[i] == type)
-			return true;
-	return in->resource_types_n <= 0;
-}
+#define BIT(type) (UINT64_C(1) << (type))
 
 static bool is_listable(int8_t type)
 {
@@ -292,10 +302,24 @@ static void list_one(struct list_config_resources_response *out,
 		(struct list_config_resources_response_resource){ name, type };
 }
 
+/* The types that are wanted, a bit for each; none that is not listable. */
+static uint64_t wanted(const struct request *rq)
+{
+	const struct list_config_resources_request *in = rq->in;
+	uint64_t types = 0;
+
+	if (rq->header.version == 0)
+		return BIT(METRICS);
+	for (int32_t i = 0; i < in->resource_types_n; i++)
+		types |= BIT(in->resource_types[i]);
+	return in->resource_types_n > 0 ? types : UINT64_MAX;
+}
+
 static void list_all(struct broker *b, struct request *rq)
 {
 	struct list_config_resources_response *out = rq->out;
 	const struct cluster *c = b->cluster;
+	uint64_t types = wanted(rq);
 	size_t n = map_count(&c->topics) + 2 * map_count(&c->brokers) +
 		   map_count(&c->group_settings);
 
@@ -303,7 +327,7 @@ static void list_all(struct broker *b, struct request *rq)
 		wire_new(&list_config_resources_response_resource_type,
 			 (int32_t)n, &rq->arena);
 	for (struct map_iter i = map_first(&c->topics);
-	     i.at && wants(rq, TOPIC); map_next(&i))
+	     i.at && (types & BIT(TOPIC)); map_next(&i))
 		list_one(out, str_dup(&rq->arena,
 				      (struct str){ i.key, (int32_t)i.key_n }),
 			 TOPIC);
@@ -311,13 +335,13 @@ static void list_all(struct broker *b, struct request *rq)
 		const struct broker_info *info = i.value;
 		struct str name = str_printf(&rq->arena, "%d", info->id);
 
-		if (wants(rq, BROKER))
+		if (types & BIT(BROKER))
 			list_one(out, name, BROKER);
-		if (wants(rq, BROKER_LOGGER))
+		if (types & BIT(BROKER_LOGGER))
 			list_one(out, name, BROKER_LOGGER);
 	}
 	for (struct map_iter i = map_first(&c->group_settings);
-	     i.at && wants(rq, GROUP); map_next(&i))
+	     i.at && (types & BIT(GROUP)); map_next(&i))
 		list_one(out, str_dup(&rq->arena,
 				      (struct str){ i.key, (int32_t)i.key_n }),
 			 GROUP);

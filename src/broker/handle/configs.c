@@ -17,6 +17,7 @@ struct item { /* one resource of either request */
 	struct str name;
 	int32_t entries_n;
 	struct alter_settings_command_entry *entries;
+	bool replace; /* what is not named is dropped */
 	int16_t error;
 	const char *why;
 };
@@ -128,42 +129,54 @@ static bool names_twice(const struct item *item)
 	return twice;
 }
 
-static const struct alter_settings_command_entry *entry_of(
-	const struct item *item, const char *name)
+static bool sets(const struct item *item, const char *name)
 {
 	for (int32_t i = 0; i < item->entries_n; i++)
 		if (str_eq_c(item->entries[i].name, name) &&
 		    item->entries[i].op == OP_SET)
-			return &item->entries[i];
-	return NULL;
+			return true;
+	return false;
 }
 
 static int64_t number_after(const struct broker *b, const struct item *item,
 			    enum setting_id id, struct arena *a)
 {
-	const struct alter_settings_command_entry *e =
-		entry_of(item, settings[id].name);
-	const struct topic *t = cluster_topic(b->cluster, item->name);
+	const struct topic *t = item->replace ? NULL :
+		cluster_topic(b->cluster, item->name);
 
-	if (e)
-		return setting_number(str_c(a, e->value));
+	for (int32_t i = 0; i < item->entries_n; i++) {
+		if (!str_eq_c(item->entries[i].name, settings[id].name))
+			continue;
+		if (item->entries[i].op == OP_SET)
+			return setting_number(str_c(a, item->entries[i].value));
+		t = NULL; /* dropped */
+	}
 	return setting_number(setting_of_topic(b->cluster, b->node->settings,
 					       t, id));
+}
+
+const char *setting_lag_conflict(int64_t min_ms, int64_t max_ms)
+{
+	return min_ms > max_ms ?
+		"conflict topic config setting min.compaction.lag.ms is "
+		"larger than max.compaction.lag.ms" : NULL;
 }
 
 /* Settings that contradict each other. */
 static void check_together(const struct broker *b, struct item *item,
 			   struct arena *a)
 {
+	const char *why;
+
 	if (item->type != TOPIC ||
-	    (!entry_of(item, "min.compaction.lag.ms") &&
-	     !entry_of(item, "max.compaction.lag.ms")))
+	    (!sets(item, "min.compaction.lag.ms") &&
+	     !sets(item, "max.compaction.lag.ms")))
 		return;
-	if (number_after(b, item, SETTING_MIN_COMPACTION_LAG_MS, a) >
-	    number_after(b, item, SETTING_MAX_COMPACTION_LAG_MS, a))
-		fail(item, K_INVALID_CONFIG,
-		     "conflict topic config setting min.compaction.lag.ms is "
-		     "larger than max.compaction.lag.ms");
+	why = setting_lag_conflict(
+		number_after(b, item, SETTING_MIN_COMPACTION_LAG_MS, a),
+		number_after(b, item, SETTING_MAX_COMPACTION_LAG_MS, a));
+	if (why)
+		fail(item, K_INVALID_CONFIG, why);
 }
 
 static bool has_room_for_group(const struct broker *b, struct str group)
@@ -191,6 +204,10 @@ static void check(const struct broker *b, struct item *item, struct arena *a)
 		check_entry(b, item, &item->entries[i], a);
 	if (!item->error)
 		check_together(b, item, a);
+	if (item->error == K_INVALID_CONFIG && item->type == TOPIC &&
+	    !cluster_topic(b->cluster, item->name))
+		fail(item, K_UNKNOWN_TOPIC_OR_PARTITION, arena_printf(a,
+		     "The topic '%.*s' does not exist.", STR_ARG(item->name)));
 }
 
 /* One resource twice: neither counts, and the answer names it once. */
@@ -302,6 +319,8 @@ static void alter(struct broker *b, struct request *rq, bool validate_only)
 {
 	struct altering *x = rq->state;
 	struct alter_settings_command m = { 0 };
+	struct admission a = { &alter_settings_command_type, &m, TIMEOUT_MS,
+			       altered, alter_late };
 
 	if (!control_here(b, rq, TIMEOUT_MS, alter_late))
 		return;
@@ -320,15 +339,10 @@ static void alter(struct broker *b, struct request *rq, bool validate_only)
 				item->type, item->name, x->replace,
 				item->entries_n, item->entries };
 	}
-	if (validate_only || m.resources_n == 0) {
-		altered(b, rq, control_preview(
-			b, rq, &alter_settings_command_type, &m));
-		broker_answer(b, rq);
-		return;
-	}
-	control_admit(b, rq, &(struct admission){
-		&alter_settings_command_type, &m, TIMEOUT_MS, altered,
-		alter_late });
+	if (validate_only || m.resources_n == 0)
+		control_rehearse(b, rq, &a);
+	else
+		control_admit(b, rq, &a);
 }
 
 static struct altering *begin(struct request *rq, int32_t n, bool replace)
@@ -339,6 +353,8 @@ static struct altering *begin(struct request *rq, int32_t n, bool replace)
 	x->replace = replace;
 	x->items = arena_zalloc(&rq->arena,
 				(size_t)max_of(n, 1) * sizeof(*x->items));
+	for (int32_t i = 0; i < n; i++)
+		x->items[i].replace = replace;
 	rq->state = x;
 	return x;
 }

@@ -28,13 +28,13 @@ static int by_name(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Names in order, so that a cursor means something. */
+/* Names in order and each once, so that a cursor means something. */
 static int32_t names_of(struct broker *b, struct request *rq,
 			struct str **names)
 {
 	const struct describe_topic_partitions_request *in = rq->in;
 	size_t all = map_count(&b->cluster->topics);
-	int32_t n = 0;
+	int32_t n = 0, once = 0;
 
 	*names = arena_alloc(&rq->arena, sizeof(**names) *
 			     (max_of(all, (size_t)in->topics_n) + 1));
@@ -47,7 +47,10 @@ static int32_t names_of(struct broker *b, struct request *rq,
 						      (int32_t)i.key_n };
 	if (n > 1)
 		qsort(*names, (size_t)n, sizeof(**names), by_name);
-	return n;
+	for (int32_t i = 0; i < n; i++)
+		if (once == 0 || !str_eq((*names)[once - 1], (*names)[i]))
+			(*names)[once++] = (*names)[i];
+	return once;
 }
 
 static void copy_list(struct arena *a, const struct int32s *l, int32_t *n,
@@ -136,6 +139,22 @@ static void show_topic(struct page *g, struct str name)
 		set_cursor(g, name, first + n);
 }
 
+/* The cursor points nowhere: what was named is told so. */
+static void refuse_page(struct page *g)
+{
+	const struct describe_topic_partitions_request *in = g->rq->in;
+
+	g->out->topics =
+		wire_new(&describe_topic_partitions_response_topic_type,
+			 in->topics_n, &g->rq->arena);
+	g->out->topics_n = in->topics_n;
+	for (int32_t i = 0; i < in->topics_n; i++) {
+		g->out->topics[i].name = in->topics[i].name;
+		g->out->topics[i].error_code = K_INVALID_REQUEST;
+	}
+	broker_answer(g->broker, g->rq);
+}
+
 void handle_describe_topic_partitions(struct broker *b, struct request *rq)
 {
 	const struct describe_topic_partitions_request *in = rq->in;
@@ -146,11 +165,15 @@ void handle_describe_topic_partitions(struct broker *b, struct request *rq)
 	g.room = (int32_t)min_of(in->response_partition_limit, broker_number(
 		b, SETTING_MAX_REQUEST_PARTITION_SIZE_LIMIT));
 	g.room = max_of(g.room, 1);
+	if (in->cursor && in->cursor->partition_index < 0) {
+		refuse_page(&g);
+		return;
+	}
 	if (in->cursor) {
 		while (i < n && str_cmp(names[i], in->cursor->topic_name) < 0)
 			i++;
 		if (i < n && str_eq(names[i], in->cursor->topic_name))
-			g.first = max_of(in->cursor->partition_index, 0);
+			g.first = in->cursor->partition_index;
 	}
 	g.out->topics = wire_new(&describe_topic_partitions_response_topic_type,
 				 n - i, &rq->arena);
@@ -233,6 +256,9 @@ static void elect_quorum_leader(struct broker *b, struct request *rq,
 	t->partition_result_n = 1;
 	t->partition_result->partition_id = in->partitions[0];
 	t->partition_result->error_code = hand_over(b, in->partitions[0]);
+	if (t->partition_result->error_code)
+		t->partition_result->error_message =
+			str_of(kerr_text(t->partition_result->error_code));
 	out->replica_election_results = t;
 	out->replica_election_results_n = 1;
 	broker_answer(b, rq);

@@ -70,13 +70,21 @@ static void show_nodes(const struct broker *b, struct arena *a,
 	}
 }
 
+/* That partition and no other: a request may name it a million times. */
+static bool is_the_quorum(const struct describe_quorum_request *in)
+{
+	return in->topics_n == 1 && in->topics[0].partitions_n == 1 &&
+	       str_eq_c(in->topics[0].topic_name, METADATA_TOPIC) &&
+	       in->topics[0].partitions[0].partition_index == 0;
+}
+
 static void show_partition(struct broker *b, struct arena *a, bool known,
 			   struct describe_quorum_response_partition *out)
 {
 	out->leader_id = -1;
 	out->leader_epoch = -1;
 	out->high_watermark = -1;
-	if (!known || out->partition_index != 0) {
+	if (!known) {
 		out->error_code = K_UNKNOWN_TOPIC_OR_PARTITION;
 		out->error_message = str_of(kerr_text(out->error_code));
 		return;
@@ -110,8 +118,7 @@ void handle_describe_quorum(struct broker *b, struct request *rq)
 		for (int32_t k = 0; k < t->partitions_n; k++) {
 			r->partitions[k].partition_index =
 				t->partitions[k].partition_index;
-			show_partition(b, a, str_eq_c(t->topic_name,
-						      METADATA_TOPIC),
+			show_partition(b, a, is_the_quorum(in),
 				       &r->partitions[k]);
 		}
 	}

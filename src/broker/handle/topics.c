@@ -37,6 +37,9 @@ static void *room(struct arena *a, int32_t n, size_t size)
 struct creation { /* rq->state */
 	struct create_topics_response_topic *refused;
 	int32_t refused_n;
+	/* names alone, of topics whose settings are at fault, and how */
+	struct create_topics_command misset;
+	const char **why;
 };
 
 static void create_late(struct request *rq, int16_t error)
@@ -55,7 +58,19 @@ static void create_late(struct request *rq, int16_t error)
 	}
 }
 
-static const char *config_fault(const struct create_topics_request_topic *t,
+static int64_t number_of(const struct broker *b,
+			 const struct create_topics_request_topic *t,
+			 enum setting_id id, struct arena *a)
+{
+	for (int32_t i = 0; i < t->configs_n; i++)
+		if (str_eq_c(t->configs[i].name, settings[id].name))
+			return setting_number(str_c(a, t->configs[i].value));
+	return setting_number(setting_of_topic(b->cluster, b->node->settings,
+					       NULL, id));
+}
+
+static const char *config_fault(const struct broker *b,
+				const struct create_topics_request_topic *t,
 				struct arena *a)
 {
 	for (int32_t i = 0; i < t->configs_n; i++) {
@@ -70,18 +85,22 @@ static const char *config_fault(const struct create_topics_request_topic *t,
 		if (why)
 			return why;
 	}
-	return NULL;
+	if (t->configs_n <= 0)
+		return NULL;
+	return setting_lag_conflict(
+		number_of(b, t, SETTING_MIN_COMPACTION_LAG_MS, a),
+		number_of(b, t, SETTING_MAX_COMPACTION_LAG_MS, a));
 }
 
 static void refuse_creation(struct creation *c, struct str name, int16_t error,
-			    const char *why)
+			    struct str why)
 {
 	struct create_topics_response_topic *r = &c->refused[c->refused_n++];
 
 	wire_preset(&create_topics_response_topic_type, r);
 	r->name = name;
 	r->error_code = error;
-	r->error_message = str_of(why);
+	r->error_message = why;
 	r->configs_n = -1;
 }
 
@@ -148,17 +167,16 @@ static void show_all(struct broker *b, struct request *rq,
 		     struct create_topics_response *out)
 {
 	const struct create_topics_request *in = rq->in;
+	int32_t k = 0; /* the answers are in the order of the request */
 
 	if (rq->header.version < 5)
 		return;
-	for (int32_t i = 0; i < out->topics_n; i++)
-		for (int32_t k = 0; !out->topics[i].error_code &&
-				    k < in->topics_n; k++)
-			if (str_eq(in->topics[k].name, out->topics[i].name)) {
-				show_settings(b, rq, &in->topics[k],
-					      &out->topics[i]);
-				break;
-			}
+	for (int32_t i = 0; i < out->topics_n; i++) {
+		while (!str_eq(in->topics[k].name, out->topics[i].name))
+			k++;
+		if (!out->topics[i].error_code)
+			show_settings(b, rq, &in->topics[k], &out->topics[i]);
+	}
 }
 
 /* Behind what was decided stands what was refused before. */
@@ -181,44 +199,84 @@ static void created(struct broker *b, struct request *rq, void *result)
 	rq->out = out;
 }
 
+/* A fault of the name counts before one of the settings. */
+static void refuse_misset(struct broker *b, struct request *rq,
+			  struct creation *c)
+{
+	const struct create_topics_response *out;
+
+	if (c->misset.topics_n == 0)
+		return;
+	out = control_preview(b, rq, &create_topics_command_type, &c->misset);
+	for (int32_t i = 0; i < out->topics_n; i++) {
+		const struct create_topics_response_topic *t = &out->topics[i];
+
+		if (t->error_code == K_INVALID_TOPIC_EXCEPTION ||
+		    t->error_code == K_TOPIC_ALREADY_EXISTS)
+			refuse_creation(c, t->name, t->error_code,
+					t->error_message);
+		else
+			refuse_creation(c, t->name, K_INVALID_CONFIG,
+					str_of(c->why[i]));
+	}
+}
+
+static void sort_creation(struct broker *b, struct request *rq,
+			  const struct create_topics_request_topic *t,
+			  struct create_topics_command *m)
+{
+	const char *why = config_fault(b, t, &rq->arena);
+	struct creation *c = rq->state;
+
+	if (str_eq_c(t->name, "__cluster_metadata")) {
+		refuse_creation(c, t->name, K_TOPIC_AUTHORIZATION_FAILED,
+				STR("This topic stands for the quorum."));
+	} else if (why) {
+		c->why[c->misset.topics_n] = why;
+		c->misset.topics[c->misset.topics_n++].name = t->name;
+	} else {
+		copy_creation(t, &rq->arena, &m->topics[m->topics_n++]);
+	}
+}
+
 /* Into the command what is fit for it, the rest is refused. */
-static struct creation *sort_creations(struct request *rq,
-				       struct create_topics_command *m)
+static void sort_creations(struct broker *b, struct request *rq,
+			   struct create_topics_command *m)
 {
 	const struct create_topics_request *in = rq->in;
 	struct creation *c = arena_zalloc(&rq->arena, sizeof(*c));
 	struct map seen = { 0 }, told = { 0 };
+	int32_t n = in->topics_n;
 
-	c->refused = room(&rq->arena, in->topics_n, sizeof(*c->refused));
-	m->topics = room(&rq->arena, in->topics_n, sizeof(*m->topics));
-	for (int32_t i = 0; i < in->topics_n; i++)
+	rq->state = c;
+	c->refused = room(&rq->arena, n, sizeof(*c->refused));
+	c->misset.topics = room(&rq->arena, n, sizeof(*c->misset.topics));
+	c->why = room(&rq->arena, n, sizeof(*c->why));
+	m->topics = room(&rq->arena, n, sizeof(*m->topics));
+	for (int32_t i = 0; i < n; i++)
 		count_name(&seen, in->topics[i].name);
-	for (int32_t i = 0; i < in->topics_n; i++) {
+	for (int32_t i = 0; i < n; i++) {
 		const struct create_topics_request_topic *t = &in->topics[i];
-		const char *why;
 
-		if (is_double(&seen, t->name)) {
-			if (!map_find_str(&told, t->name))
-				refuse_creation(c, t->name, K_INVALID_REQUEST,
-						"Duplicate topic name.");
-			map_put_str(&told, t->name, c);
+		if (!is_double(&seen, t->name)) {
+			sort_creation(b, rq, t, m);
 			continue;
 		}
-		why = config_fault(t, &rq->arena);
-		if (why)
-			refuse_creation(c, t->name, K_INVALID_CONFIG, why);
-		else
-			copy_creation(t, &rq->arena, &m->topics[m->topics_n++]);
+		if (!map_find_str(&told, t->name))
+			refuse_creation(c, t->name, K_INVALID_REQUEST,
+					STR("Duplicate topic name."));
+		map_put_str(&told, t->name, c);
 	}
+	refuse_misset(b, rq, c);
 	map_fini(&seen);
 	map_fini(&told);
-	return c;
 }
 
 void handle_create_topics(struct broker *b, struct request *rq)
 {
 	const struct create_topics_request *in = rq->in;
 	struct create_topics_command m;
+	struct admission a;
 
 	if (!control_here(b, rq, in->timeout_ms, create_late))
 		return;
@@ -230,16 +288,13 @@ void handle_create_topics(struct broker *b, struct request *rq)
 	m.request_max = (int32_t)broker_number(
 		b, SETTING_MAX_PARTITIONS_PER_REQUEST);
 	m.cluster_max = (int32_t)broker_number(b, SETTING_MAX_PARTITIONS);
-	rq->state = sort_creations(rq, &m);
-	if (in->validate_only || m.topics_n == 0) {
-		created(b, rq, control_preview(
-			b, rq, &create_topics_command_type, &m));
-		broker_answer(b, rq);
-		return;
-	}
-	control_admit(b, rq, &(struct admission){
-		&create_topics_command_type, &m, in->timeout_ms, created,
-		create_late });
+	sort_creations(b, rq, &m);
+	a = (struct admission){ &create_topics_command_type, &m,
+				in->timeout_ms, created, create_late };
+	if (in->validate_only || m.topics_n == 0)
+		control_rehearse(b, rq, &a);
+	else
+		control_admit(b, rq, &a);
 }
 
 /* ---- DeleteTopics -------------------------------------------------------- */
@@ -277,74 +332,109 @@ static void delete_late(struct request *rq, int16_t error)
 	}
 }
 
-static const char *deletion_fault(const struct map *names,
-				  const struct map *ids,
-				  const struct delete_topics_request_topic *t)
-{
-	bool has_id = !uuid_is_zero(t->topic_id);
-
-	if (t->name.n >= 0 && has_id)
-		return "Topic name and topic ID can not both be specified.";
-	if (t->name.n < 0 && !has_id)
-		return "Neither topic name nor id were specified.";
-	if (t->name.n >= 0 && is_double(names, t->name))
-		return "Duplicate topic name.";
-	if (has_id && (intptr_t)map_find(ids, t->topic_id.b,
-					 sizeof(t->topic_id.b)) > 1)
-		return "Duplicate topic id.";
-	return NULL;
-}
-
 struct deletion { /* rq->state */
 	struct delete_topics_response_response *refused;
 	int32_t refused_n;
+	struct map names, ids; /* how often each comes; -1 told */
 };
 
-static void refuse_deletion(struct deletion *d,
-			    const struct delete_topics_request_topic *t,
-			    const char *why)
+static void refuse_deletion(struct deletion *d, struct str name,
+			    struct uuid id, const char *why)
 {
 	struct delete_topics_response_response *r =
 		&d->refused[d->refused_n++];
 
 	wire_preset(&delete_topics_response_response_type, r);
-	r->name = t->name;
-	r->topic_id = t->topic_id;
+	r->name = name;
+	r->topic_id = id;
 	r->error_code = K_INVALID_REQUEST;
 	r->error_message = str_of(why);
 }
 
-static struct deletion *sort_deletions(struct request *rq,
+static intptr_t times_of(const struct map *m, const void *key, size_t n)
+{
+	return (intptr_t)map_find(m, key, n);
+}
+
+static void count_deletions(struct deletion *d,
+			    const struct delete_topics_request_topic *v,
+			    int32_t n)
+{
+	for (int32_t i = 0; i < n; i++) {
+		const struct uuid *id = &v[i].topic_id;
+		intptr_t times = times_of(&d->ids, id->b, sizeof(id->b));
+
+		if (v[i].name.n < 0)
+			map_put(&d->ids, id->b, sizeof(id->b),
+				(void *)(times + 1));
+		else if (uuid_is_zero(*id))
+			count_name(&d->names, v[i].name);
+	}
+}
+
+/* A topic of which both the name and the id were given: it stays. */
+static void refuse_pair(const struct broker *b, struct deletion *d,
+			const struct delete_topics_request_topic *v)
+{
+	const struct topic *t = cluster_topic(b->cluster, v->name);
+	const struct uuid *id = t ? &t->id : NULL;
+
+	if (!id || !uuid_is_zero(v->topic_id) ||
+	    (intptr_t)map_find_str(&d->names, v->name) != 1 ||
+	    !times_of(&d->ids, id->b, sizeof(id->b)))
+		return;
+	refuse_deletion(d, v->name, *id, "The provided topic name maps to an "
+			"ID that was already supplied.");
+	map_put_str(&d->names, v->name, (void *)(intptr_t)-1);
+	if (times_of(&d->ids, id->b, sizeof(id->b)) == 1)
+		map_put(&d->ids, id->b, sizeof(id->b), (void *)(intptr_t)-1);
+}
+
+/* Whether it is fit for the command. */
+static bool sort_deletion(struct deletion *d,
+			  const struct delete_topics_request_topic *v)
+{
+	bool by_id = v->name.n < 0;
+	const void *key = by_id ? (const void *)v->topic_id.b : v->name.p;
+	size_t n = by_id ? sizeof(v->topic_id.b) : (size_t)v->name.n;
+	struct map *seen = by_id ? &d->ids : &d->names;
+
+	if (by_id == uuid_is_zero(v->topic_id)) {
+		refuse_deletion(d, v->name, v->topic_id, by_id ?
+			"Neither topic name nor id were specified." :
+			"You may not specify both topic name and topic id.");
+		return false;
+	}
+	if (times_of(seen, key, n) > 1) {
+		refuse_deletion(d, v->name, v->topic_id, by_id ?
+				"Duplicate topic id." :
+				"Duplicate topic name.");
+		map_put(seen, key, n, (void *)(intptr_t)-1);
+	}
+	return times_of(seen, key, n) == 1;
+}
+
+static struct deletion *sort_deletions(struct broker *b, struct request *rq,
 				       struct delete_topics_command *m)
 {
 	struct deletion *d = arena_zalloc(&rq->arena, sizeof(*d));
-	struct map names = { 0 }, ids = { 0 };
 	int32_t n;
 	struct delete_topics_request_topic *v =
 		deletions(rq, &rq->arena, &n);
 
 	d->refused = room(&rq->arena, n, sizeof(*d->refused));
 	m->topics = room(&rq->arena, n, sizeof(*m->topics));
-	for (int32_t i = 0; i < n; i++) {
-		struct uuid *id = &v[i].topic_id;
-		intptr_t times = (intptr_t)map_find(&ids, id->b, sizeof(id->b));
-
+	count_deletions(d, v, n);
+	for (int32_t i = 0; i < n; i++)
 		if (v[i].name.n >= 0)
-			count_name(&names, v[i].name);
-		map_put(&ids, id->b, sizeof(id->b), (void *)(times + 1));
-	}
-	for (int32_t i = 0; i < n; i++) {
-		const char *why = deletion_fault(&names, &ids, &v[i]);
-
-		if (why)
-			refuse_deletion(d, &v[i], why);
-		else
+			refuse_pair(b, d, &v[i]);
+	for (int32_t i = 0; i < n; i++)
+		if (sort_deletion(d, &v[i]))
 			m->topics[m->topics_n++] =
 				(struct delete_topics_command_topic){
 					v[i].name, v[i].topic_id };
-	}
-	map_fini(&names);
-	map_fini(&ids);
+	map_fini(&d->names);
+	map_fini(&d->ids);
 	return d;
 }
 
@@ -388,7 +478,13 @@ void handle_delete_topics(struct broker *b, struct request *rq)
 		broker_answer(b, rq);
 		return;
 	}
-	rq->state = sort_deletions(rq, &m);
+	rq->state = sort_deletions(b, rq, &m);
+	if (m.topics_n == 0) {
+		deleted(b, rq, wire_new(&delete_topics_response_type, 1,
+					&rq->arena));
+		broker_answer(b, rq);
+		return;
+	}
 	control_admit(b, rq, &(struct admission){
 		&delete_topics_command_type, &m, in->timeout_ms, deleted,
 		delete_late });
@@ -479,6 +575,7 @@ void handle_create_partitions(struct broker *b, struct request *rq)
 {
 	const struct create_partitions_request *in = rq->in;
 	struct create_partitions_command m;
+	struct admission a;
 
 	if (!control_here(b, rq, in->timeout_ms, grow_late))
 		return;
@@ -487,13 +584,10 @@ void handle_create_partitions(struct broker *b, struct request *rq)
 		b, SETTING_MAX_PARTITIONS_PER_REQUEST);
 	m.cluster_max = (int32_t)broker_number(b, SETTING_MAX_PARTITIONS);
 	sort_growth(rq, &m);
-	if (in->validate_only) {
-		grown(b, rq, control_preview(
-			b, rq, &create_partitions_command_type, &m));
-		broker_answer(b, rq);
-		return;
-	}
-	control_admit(b, rq, &(struct admission){
-		&create_partitions_command_type, &m, in->timeout_ms, grown,
-		grow_late });
+	a = (struct admission){ &create_partitions_command_type, &m,
+				in->timeout_ms, grown, grow_late };
+	if (in->validate_only || m.topics_n == 0)
+		control_rehearse(b, rq, &a);
+	else
+		control_admit(b, rq, &a);
 }
