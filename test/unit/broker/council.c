@@ -139,8 +139,10 @@ void council_confirm(struct council *c, int n, bool ok)
 
 static int q_transfer(void *ctx, int32_t to)
 {
-	(void)ctx, (void)to;
-	return -EAGAIN;
+	struct council *c = ((struct member_node *)ctx)->council;
+
+	c->transfer_to = to;
+	return c->transfer;
 }
 
 static int q_members(void *ctx, struct quorum_view_member *v, int n)
@@ -150,7 +152,7 @@ static int q_members(void *ctx, struct quorum_view_member *v, int n)
 	for (int i = 0; i < min_of(n, c->n); i++)
 		v[i] = (struct quorum_view_member){
 			.id = i + 1, .voter = i < 3, .match_index = c->log_n,
-			.last_heard_ms = c->now_ms };
+			.last_heard_ms = c->nodes[i].up ? c->now_ms : -1 };
 	return c->n;
 }
 
@@ -561,6 +563,7 @@ void council_init(struct council *c, int n, const char *text)
 	memset(c, 0, sizeof(*c));
 	c->n = n;
 	c->leader = -1;
+	c->transfer = -EAGAIN;
 	c->now_ms = 1000;
 	for (int i = 0; i < n; i++)
 		prepare(c, i, text);

@@ -61,6 +61,8 @@ struct council {
 	bool doubted; /* nobody confirms who leads: reads wait */
 	struct { void (*done)(void *ctx, bool ok); void *ctx; } reads[64];
 	int reads_n;
+	int transfer; /* what the quorum answers to it */
+	int32_t transfer_to;
 	struct arena arena;
 	int64_t now_ms;
 	struct council_call *calls[COUNCIL_CALLS];
