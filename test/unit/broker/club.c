@@ -4,6 +4,10 @@
 
 enum { PROTOCOLS_MAX = 8 };
 
+/* version 0, one topic, "t", no user data */
+static const uint8_t subscription[] = { 0, 0, 0, 0, 0, 1, 0, 1, 't', 0xff, 0xff,
+					0xff, 0xff };
+
 struct consumer consumer_new(void)
 {
 	return (struct consumer){
@@ -19,6 +23,15 @@ struct consumer consumer_static(const char *instance)
 	struct consumer k = consumer_new();
 
 	k.instance = instance;
+	return k;
+}
+
+struct consumer consumer_reader(void)
+{
+	struct consumer k = consumer_new();
+
+	k.protocols = "range:";
+	k.metadata = (struct bytes){ subscription, sizeof(subscription) };
 	return k;
 }
 
@@ -66,7 +79,8 @@ void club_send_join(struct council *c, int32_t node, struct consumer *k)
 		ck_assert_int_lt(in.protocols_n, PROTOCOLS_MAX);
 		protocols[in.protocols_n++] =
 			(struct join_group_request_protocol){
-				name, bytes_of(metadata) };
+				name, k->metadata.p ? k->metadata
+						    : bytes_of(metadata) };
 	}
 	k->call = council_send(c, node, JOIN, k->join, &in);
 }
@@ -198,6 +212,13 @@ void club_enter(struct council *c, int32_t node, struct consumer *k)
 	council_pass(c, 1);
 	ck_assert_int_eq(club_join_error(c, k), K_MEMBER_ID_REQUIRED);
 	club_send_join(c, node, k);
+}
+
+void club_admit(struct council *c, int32_t node, struct consumer *k)
+{
+	club_enter(c, node, k);
+	council_pass(c, 300);
+	ck_assert_int_eq(club_join_error(c, k), K_NONE);
 }
 
 void club_gather(struct council *c, int32_t node, struct consumer *v, int n)

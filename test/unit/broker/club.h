@@ -22,6 +22,7 @@ struct consumer {
 	const char *instance;  /* NULL: dynamic */
 	const char *type;      /* "consumer" */
 	const char *protocols; /* "range:a roundrobin:b": name and metadata */
+	struct bytes metadata; /* unless null, of each of them in its place */
 	int32_t session_ms, rebalance_ms;
 	int32_t generation;
 	int16_t join, sync, heartbeat, leave; /* versions; the newest */
@@ -30,6 +31,8 @@ struct consumer {
 /* Of group "g", session 10 s, rebalance 60 s, protocols "range:x". */
 struct consumer consumer_new(void);
 struct consumer consumer_static(const char *instance);
+/* It says in the way of real clients that it reads topic "t". */
+struct consumer consumer_reader(void);
 
 /* Sent to that node; what came is taken by the functions below. */
 void club_send_join(struct council *c, int32_t node, struct consumer *k);
@@ -56,6 +59,8 @@ int16_t club_leave(struct council *c, int32_t node, const struct consumer *k);
 
 /* Is given an id where that comes first, and sends its join. */
 void club_enter(struct council *c, int32_t node, struct consumer *k);
+/* Enters, waits 300 ms, and is a member. */
+void club_admit(struct council *c, int32_t node, struct consumer *k);
 /* All enter and sync: a stable group, v[0] leads, each is assigned
  * "part-<its index>". */
 void club_gather(struct council *c, int32_t node, struct consumer *v, int n);

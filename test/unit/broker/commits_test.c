@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OffsetCommit, OffsetFetch: KIP-211, 289, 320, 345, 516, 709. */
-#include "crowd.h"
+#include "commits.h"
 
 enum { COMMIT = 8, FETCH = 9, DELETE = 47 };
 #define AT_ONCE "group.initial.rebalance.delay.ms=0"
@@ -26,7 +26,7 @@ static int16_t commit_at(int32_t node, int16_t version, struct commit m)
 	t = ((const struct offset_commit_response *)call->out)->topics;
 	ck_assert(str_eq_c(t->name, version < 10 ? m.topic : ""));
 	if (version >= 10)
-		ck_assert(uuid_eq(t->topic_id, crowd_topic_id(&c, m.topic)));
+		ck_assert(uuid_eq(t->topic_id, commit_topic_id(&c, m.topic)));
 	ck_assert_int_eq(t->partitions[0].partition_index, m.partition);
 	return error;
 }
@@ -82,7 +82,7 @@ fetch(int16_t version, const char *group, const char *topic, int32_t partition)
 	ck_assert_int_eq(g->topics_n, 1);
 	if (version >= 10)
 		ck_assert(uuid_eq(g->topics[0].topic_id,
-				  crowd_topic_id(&c, topic)));
+				  commit_topic_id(&c, topic)));
 	else
 		ck_assert(str_eq_c(g->topics[0].name, topic));
 	ck_assert_int_eq(g->topics[0].partitions_n, 1);
@@ -202,7 +202,7 @@ TEST(all_offsets_of_a_group_are_asked_for_with_null)
 		ck_assert(str_eq_c(g->topics[1].name, v < 10 ? "w" : ""));
 		if (v == 10)
 			ck_assert(uuid_eq(g->topics[1].topic_id,
-					  crowd_topic_id(&c, "w")));
+					  commit_topic_id(&c, "w")));
 		ck_assert_int_eq(fetch_new(1, v, "x", NULL, 0)->topics_n, 0);
 	}
 	council_fini(&c);
@@ -361,7 +361,7 @@ TEST(a_commit_for_an_unknown_group_is_refused_to_members)
 	struct commit m = commit_simple(1);
 
 	begin(1, NULL);
-	m.member = STR("m");
+	m.member = "m";
 	m.generation = 0;
 	ck_assert_int_eq(commit(8, m), K_ILLEGAL_GENERATION);
 	ck_assert_int_eq(commit(9, m), K_GROUP_ID_NOT_FOUND);
@@ -375,27 +375,27 @@ TEST(a_commit_for_an_unknown_group_is_refused_to_members)
 
 TEST(a_member_commits_in_its_generation_only)
 {
-	struct joiner j = { .group = "g" };
+	struct consumer k = consumer_reader();
 	struct commit m;
 
 	begin(1, AT_ONCE);
-	joiner_join(&c, &j);
-	m = commit_of(&j, 4);
+	club_admit(&c, 1, &k);
+	m = commit_of(&k, 4);
 	ck_assert_int_eq(commit(9, m), K_REBALANCE_IN_PROGRESS);
-	joiner_sync(&c, &j, "all");
+	ck_assert_int_eq(club_sync(&c, 1, &k, ""), K_NONE);
 	ck_assert_int_eq(commit(9, m), K_NONE);
 	m.offset = 5;
-	m.generation = j.generation + 1;
+	m.generation = k.generation + 1;
 	ck_assert_int_eq(commit(9, m), K_ILLEGAL_GENERATION);
 	m.generation = -1;
 	ck_assert_int_eq(commit(9, m), K_ILLEGAL_GENERATION);
-	m.generation = j.generation;
-	m.member = STR("another");
+	m.generation = k.generation;
+	m.member = "another";
 	ck_assert_int_eq(commit(9, m), K_UNKNOWN_MEMBER_ID);
 	ck_assert_int_eq(commit(9, commit_simple(5)), K_UNKNOWN_MEMBER_ID);
 	ck_assert_int_eq(committed("g"), 4);
-	joiner_leave(&c, &j);
-	ck_assert_int_eq(commit(9, commit_of(&j, 6)), K_UNKNOWN_MEMBER_ID);
+	ck_assert_int_eq(club_leave(&c, 1, &k), K_NONE);
+	ck_assert_int_eq(commit(9, commit_of(&k, 6)), K_UNKNOWN_MEMBER_ID);
 	ck_assert_int_eq(commit(9, commit_simple(7)), K_NONE);
 	ck_assert_int_eq(committed("g"), 7);
 	council_fini(&c);
@@ -403,19 +403,19 @@ TEST(a_member_commits_in_its_generation_only)
 
 TEST(a_static_member_commits_under_its_own_id_only) /* KIP-345 */
 {
-	struct joiner j = { .group = "g", .instance = "i" };
+	struct consumer k = consumer_reader();
 	struct commit m;
 
 	begin(1, AT_ONCE);
-	joiner_join(&c, &j);
-	joiner_sync(&c, &j, "all");
-	m = commit_of(&j, 4);
+	k.instance = "i";
+	club_gather(&c, 1, &k, 1);
+	m = commit_of(&k, 4);
 	m.instance = "i";
 	ck_assert_int_eq(commit(7, m), K_NONE);
 	m.instance = "other";
 	ck_assert_int_eq(commit(7, m), K_UNKNOWN_MEMBER_ID);
 	m.instance = "i";
-	m.member = STR("former");
+	m.member = "former";
 	ck_assert_int_eq(commit(7, m), K_FENCED_INSTANCE_ID);
 	ck_assert_int_eq(committed("g"), 4);
 	council_fini(&c);
@@ -445,34 +445,34 @@ TEST(a_commit_of_nothing_makes_no_group)
 
 TEST(who_commits_in_vain_is_not_alive)
 {
-	struct joiner j = { .group = "g", .session_ms = 6000 };
+	struct consumer k = consumer_reader();
 	struct commit m;
 
 	begin(1, AT_ONCE);
-	joiner_join(&c, &j);
-	joiner_sync(&c, &j, "all");
+	k.session_ms = 6000;
+	club_gather(&c, 1, &k, 1);
 	council_pass(&c, 4000);
-	m = commit_of(&j, 1);
+	m = commit_of(&k, 1);
 	m.generation--;
 	ck_assert_int_eq(commit(9, m), K_ILLEGAL_GENERATION);
 	council_pass(&c, 2100);
-	ck_assert_int_eq(commit(9, commit_of(&j, 1)), K_UNKNOWN_MEMBER_ID);
+	ck_assert_int_eq(commit(9, commit_of(&k, 1)), K_UNKNOWN_MEMBER_ID);
 	council_fini(&c);
 }
 
 TEST(who_commits_is_alive)
 {
-	struct joiner j = { .group = "g", .session_ms = 6000 };
+	struct consumer k = consumer_reader();
 
 	begin(1, AT_ONCE);
-	joiner_join(&c, &j);
-	joiner_sync(&c, &j, "all");
+	k.session_ms = 6000;
+	club_gather(&c, 1, &k, 1);
 	for (int i = 0; i < 4; i++) {
 		council_pass(&c, 5000);
-		ck_assert_int_eq(commit(5, commit_of(&j, i)), K_NONE);
+		ck_assert_int_eq(commit(5, commit_of(&k, i)), K_NONE);
 	}
 	council_pass(&c, 6100);
-	ck_assert_int_eq(commit(5, commit_of(&j, 9)), K_UNKNOWN_MEMBER_ID);
+	ck_assert_int_eq(commit(5, commit_of(&k, 9)), K_UNKNOWN_MEMBER_ID);
 	ck_assert_int_eq(committed("g"), 3);
 	council_fini(&c);
 }

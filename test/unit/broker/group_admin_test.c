@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DescribeGroups, ListGroups, DeleteGroups, FindCoordinator: KIP-229, 345, 430,
  * 518, 699, 1043. */
-#include "crowd.h"
+#include "commits.h"
 
-enum { FIND = 10, DESCRIBE = 15, LIST = 16, DELETE = 42 };
+enum { DESCRIBE = 15, LIST = 16, DELETE = 42 };
 #define AT_ONCE "group.initial.rebalance.delay.ms=0"
 
 static struct council c;
@@ -15,11 +15,10 @@ static void begin(int n)
 	ck_assert_int_eq(council_create(&c, 1, "t", 1), K_NONE);
 }
 
-static void make_stable(struct joiner *j, const char *group)
+static void make_stable(struct consumer *k, const char *group)
 {
-	j->group = group;
-	joiner_join(&c, j);
-	joiner_sync(&c, j, "everything");
+	k->group = group;
+	club_gather(&c, 1, k, 1);
 }
 
 /* A group without members, by an offset of it. */
@@ -57,12 +56,13 @@ static void expect_text(struct bytes b, const char *text)
 
 TEST(a_stable_group_is_described_with_what_its_members_do)
 {
-	struct joiner j = { .instance = "i" };
+	struct consumer k = consumer_reader();
 	const struct describe_groups_response_group *g;
 	const struct describe_groups_response_member *m;
 
 	begin(1);
-	make_stable(&j, "g");
+	k.instance = "i";
+	make_stable(&k, "g");
 	for (int16_t v = 0; v <= 6; v++) {
 		g = describe(1, v, "g");
 		ck_assert_int_eq(g->error_code, K_NONE);
@@ -72,14 +72,15 @@ TEST(a_stable_group_is_described_with_what_its_members_do)
 		ck_assert_int_eq(g->error_message.n, -1);
 		ck_assert_int_eq(g->members_n, 1);
 		m = &g->members[0];
-		ck_assert(str_eq(m->member_id, j.id));
+		ck_assert(str_eq_c(m->member_id, k.member));
 		ck_assert(str_eq(m->group_instance_id,
 				 v >= 4 ? STR("i") : STR_NULL));
 		ck_assert(str_eq_c(m->client_id, "test"));
 		ck_assert(str_eq_c(m->client_host, "/10.0.0.7"));
 		ck_assert_int_eq(m->member_metadata.n, 13);
 		ck_assert_int_eq(m->member_metadata.p[8], 't');
-		expect_text(m->member_assignment, "everything");
+		ck_assert(memcmp(m->member_metadata.p, k.metadata.p, 13) == 0);
+		expect_text(m->member_assignment, "part-0");
 	}
 	council_fini(&c);
 }
@@ -87,17 +88,17 @@ TEST(a_stable_group_is_described_with_what_its_members_do)
 TEST(a_group_that_waits_for_its_assignment_shows_no_metadata)
 {
 	const struct describe_groups_response_group *g;
-	struct joiner j = { .group = "g" };
+	struct consumer k = consumer_reader();
 
 	begin(1);
-	joiner_join(&c, &j);
+	club_admit(&c, 1, &k);
 	g = describe(1, 5, "g");
 	ck_assert_int_eq(g->error_code, K_NONE);
 	ck_assert(str_eq_c(g->group_state, "CompletingRebalance"));
 	ck_assert(str_eq_c(g->protocol_type, "consumer"));
 	ck_assert(str_eq_c(g->protocol_data, ""));
 	ck_assert_int_eq(g->members_n, 1);
-	ck_assert(str_eq(g->members[0].member_id, j.id));
+	ck_assert(str_eq_c(g->members[0].member_id, k.member));
 	ck_assert_int_eq(g->members[0].group_instance_id.n, -1);
 	expect_text(g->members[0].member_metadata, "");
 	expect_text(g->members[0].member_assignment, "");
@@ -107,7 +108,7 @@ TEST(a_group_that_waits_for_its_assignment_shows_no_metadata)
 TEST(a_group_without_members_is_empty)
 {
 	const struct describe_groups_response_group *g;
-	struct joiner j = { 0 };
+	struct consumer k = consumer_reader();
 
 	begin(1);
 	make_simple("simple");
@@ -116,8 +117,8 @@ TEST(a_group_without_members_is_empty)
 	ck_assert(str_eq_c(g->group_state, "Empty"));
 	ck_assert(str_eq_c(g->protocol_type, ""));
 	ck_assert_int_eq(g->members_n, 0);
-	make_stable(&j, "left");
-	joiner_leave(&c, &j);
+	make_stable(&k, "left");
+	ck_assert_int_eq(club_leave(&c, 1, &k), K_NONE);
 	g = describe(1, 6, "left");
 	ck_assert(str_eq_c(g->group_state, "Empty"));
 	ck_assert(str_eq_c(g->protocol_type, "consumer"));
@@ -205,12 +206,12 @@ TEST(groups_are_listed_with_their_kind_and_state)
 {
 	struct list_groups_request in = { 0 };
 	const struct list_groups_response *out;
-	struct joiner j = { 0 };
+	struct consumer k = consumer_reader();
 
 	begin(1);
 	ck_assert_str_eq(list(0, NULL, NULL), "");
 	make_simple("a");
-	make_stable(&j, "b");
+	make_stable(&k, "b");
 	for (int16_t v = 0; v <= 5; v++) {
 		ck_assert_str_eq(list(v, NULL, NULL), "a b");
 		out = council_ask(&c, 1, LIST, v, &in);
@@ -228,12 +229,13 @@ TEST(groups_are_listed_with_their_kind_and_state)
 
 TEST(groups_are_listed_by_state_whatever_its_case) /* KIP-518 */
 {
-	struct joiner b = { 0 }, d = { .group = "d" };
+	struct consumer b = consumer_reader(), d = b;
 
 	begin(1);
 	make_simple("a");
 	make_stable(&b, "b");
-	joiner_join(&c, &d);
+	d.group = "d";
+	club_admit(&c, 1, &d);
 	ck_assert_str_eq(list(4, "Empty", NULL), "a");
 	ck_assert_str_eq(list(4, "stable", NULL), "b");
 	ck_assert_str_eq(list(5, "COMPLETINGREBALANCE", NULL), "d");
@@ -245,7 +247,7 @@ TEST(groups_are_listed_by_state_whatever_its_case) /* KIP-518 */
 
 TEST(groups_are_listed_by_type) /* KIP-1043 */
 {
-	struct joiner b = { 0 };
+	struct consumer b = consumer_reader();
 
 	begin(1);
 	make_simple("a");
@@ -350,13 +352,13 @@ TEST(a_group_without_members_is_deleted_with_its_offsets)
 
 TEST(a_group_with_members_stays)
 {
-	struct joiner j = { 0 };
+	struct consumer k = consumer_reader();
 
 	begin(1);
-	make_stable(&j, "g");
+	make_stable(&k, "g");
 	ck_assert_int_eq(delete(1, 2, "g"), K_NON_EMPTY_GROUP);
 	ck_assert_str_eq(list(4, "Stable", NULL), "g");
-	joiner_leave(&c, &j);
+	ck_assert_int_eq(club_leave(&c, 1, &k), K_NONE);
 	ck_assert_int_eq(delete(1, 2, "g"), K_NONE);
 	council_fini(&c);
 }
@@ -368,7 +370,7 @@ TEST(each_group_that_is_to_be_deleted_has_its_own_answer)
 					    K_NON_EMPTY_GROUP, K_NONE };
 	const struct delete_groups_response *out;
 	struct council_call *call;
-	struct joiner b = { 0 };
+	struct consumer b = consumer_reader();
 
 	begin(1);
 	make_simple("a");
@@ -435,7 +437,7 @@ static const struct find_coordinator_response *find(int32_t node,
 	struct str keys[] = { STR("g"), STR("") };
 	struct find_coordinator_request in = { STR("g"), type, 2, keys };
 
-	return council_ask(&c, node, FIND, version, &in);
+	return council_ask(&c, node, FIND_COORDINATOR, version, &in);
 }
 
 TEST(the_quorum_leader_coordinates_all_groups)

@@ -27,9 +27,7 @@ TEST(group_that_all_have_left_is_empty_and_goes_on_counting)
 	expect_group(1, "Empty");
 	ck_assert_int_eq(club_group(&c, 1, "g")->generation, 2);
 	k.type = "connect"; /* nobody is there who would mind */
-	club_enter(&c, 1, &k);
-	council_pass(&c, 300);
-	ck_assert_int_eq(club_join_error(&c, &k), K_NONE);
+	club_admit(&c, 1, &k);
 	ck_assert_int_eq(k.generation, 3);
 	council_fini(&c);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OffsetDelete: KIP-496. */
-#include "crowd.h"
+#include "commits.h"
 
 enum { DELETE = 47 };
 #define AT_ONCE "group.initial.rebalance.delay.ms=0"
@@ -99,14 +99,13 @@ TEST(offsets_of_an_unknown_group_are_not_deleted)
 
 TEST(offsets_of_a_topic_that_a_member_reads_are_not_deleted)
 {
-	struct joiner j = { .group = "g" };
+	struct consumer k = consumer_reader();
 	struct commit m;
 
 	begin(1);
 	ck_assert_int_eq(council_create(&c, 1, "w", 1), K_NONE);
-	joiner_join(&c, &j);
-	joiner_sync(&c, &j, "all");
-	m = commit_of(&j, 4);
+	club_gather(&c, 1, &k, 1);
+	m = commit_of(&k, 4);
 	commit(m);
 	m.topic = "w";
 	commit(m);
@@ -114,7 +113,7 @@ TEST(offsets_of_a_topic_that_a_member_reads_are_not_deleted)
 	ck_assert_int_eq(delete_one("w", 0), K_NONE);
 	ck_assert_int_eq(committed("t", 0), 4);
 	ck_assert_int_eq(committed("w", 0), -1);
-	joiner_leave(&c, &j);
+	ck_assert_int_eq(club_leave(&c, 1, &k), K_NONE);
 	ck_assert_int_eq(delete_one("t", 0), K_NONE);
 	ck_assert_int_eq(committed("t", 0), -1);
 	council_fini(&c);
@@ -122,11 +121,12 @@ TEST(offsets_of_a_topic_that_a_member_reads_are_not_deleted)
 
 TEST(offsets_of_members_of_another_kind_are_not_deleted)
 {
-	struct joiner j = { .group = "g", .type = "connect" };
+	struct consumer k = consumer_reader();
 	const struct offset_delete_response *out;
 
 	begin(1);
-	joiner_join(&c, &j);
+	k.type = "connect";
+	club_admit(&c, 1, &k);
 	out = delete("g", "t", 0);
 	ck_assert_int_eq(out->error_code, K_NON_EMPTY_GROUP);
 	ck_assert_int_eq(out->topics_n, 0);
