@@ -49,6 +49,10 @@ static void live(struct node *n)
 	int64_t term, committed;
 
 	node_pass(n, 1);
+	if (at_the_edge(n)) {
+		node_close(n);
+		return;
+	}
 	node_pass(n, 100);
 	node_pass(n, 2000); /* whoever can be elected alone has been */
 	if (quorum_role(n->q) == QUORUM_LEADER)
@@ -83,9 +87,7 @@ void fuzz_one(const uint8_t *bytes, size_t size)
 	files_write(&f, disk_mem_disk(n.mem));
 	rc = node_open(&n, flags & ALONE ? 1 : 3);
 	must(rc == 0 || rc == -EBADMSG || rc == -EINVAL);
-	if (rc == 0 && at_the_edge(&n))
-		node_close(&n);
-	else if (rc == 0)
+	if (rc == 0)
 		live(&n);
 	disk_mem_free(n.mem);
 	files_fini(&f);
