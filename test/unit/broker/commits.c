@@ -52,6 +52,14 @@ int16_t commit_error(const struct council_call *call)
 	return out->topics[0].partitions[0].error_code;
 }
 
+void commit_must(struct council *c, struct commit m)
+{
+	struct council_call *call = commit_send(c, 1, 9, m);
+
+	council_pass(c, 10);
+	ck_assert_int_eq(commit_error(call), K_NONE);
+}
+
 struct council_call *fetch_send(struct council *c, int32_t node,
 				int16_t version, const char *group,
 				const char *topic, int32_t partition)

@@ -18,6 +18,8 @@ struct commit commit_simple(int64_t offset);
 struct commit commit_of(const struct consumer *k, int64_t offset);
 struct council_call *commit_send(struct council *c, int32_t node,
 				 int16_t version, struct commit m);
+/* At node 1; it has to succeed. */
+void commit_must(struct council *c, struct commit m);
 /* The only one in the answer. */
 int16_t commit_error(const struct council_call *call);
 /* Of one partition, or (topic NULL) of all there are. */

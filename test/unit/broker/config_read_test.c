@@ -178,16 +178,10 @@ TEST(a_group_has_its_own_values_or_those_of_all)
 TEST(what_is_decided_by_the_replicas_is_shown_as_decided)
 {
 	struct create_topics_request_topic t;
-	struct create_topics_request in;
+	struct create_topics_request in = council_creation(&t, "one");
 
 	begin(3, NULL);
-	wire_preset(&create_topics_request_type, &in);
-	wire_preset(&create_topics_request_topic_type, &t);
-	t.name = STR("one");
 	t.num_partitions = t.replication_factor = 1;
-	in.timeout_ms = 5000;
-	in.topics_n = 1;
-	in.topics = &t;
 	council_ask(&c, 1, 19, 7, &in);
 	ck_assert(str_eq_c(get(describe(1, TOPIC, "t"), "min.insync.replicas")
 				   ->value, "2"));

@@ -13,18 +13,10 @@ static void begin(int n)
 TEST(who_was_answered_through_a_node_sees_the_outcome_there)
 {
 	struct create_topics_request_topic t;
-	struct create_topics_request in;
+	struct create_topics_request in = council_creation(&t, "t");
 	struct council_call *call;
 
 	begin(3);
-	wire_preset(&create_topics_request_type, &in);
-	wire_preset(&create_topics_request_topic_type, &t);
-	t.name = STR("t");
-	t.num_partitions = -1;
-	t.replication_factor = -1;
-	in.timeout_ms = 5000;
-	in.topics_n = 1;
-	in.topics = &t;
 	node_of(&c, 3)->behind = true;
 	call = council_send(&c, 3, 19, 7, &in);
 	council_pass(&c, 100);
@@ -43,16 +35,10 @@ TEST(who_was_answered_through_a_node_sees_the_outcome_there)
 static struct council_call *send_create(const char *name, int32_t timeout_ms,
 					bool validate_only)
 {
-	static struct create_topics_request_topic t;
-	struct create_topics_request in;
+	struct create_topics_request_topic t;
+	struct create_topics_request in = council_creation(&t, name);
 
-	wire_preset(&create_topics_request_type, &in);
-	wire_preset(&create_topics_request_topic_type, &t);
-	t.name = str_of(name);
-	t.num_partitions = t.replication_factor = -1;
 	in.timeout_ms = timeout_ms;
-	in.topics_n = 1;
-	in.topics = &t;
 	in.validate_only = validate_only;
 	return council_send(&c, 2, 19, 7, &in);
 }

@@ -624,21 +624,29 @@ void *council_ask(struct council *c, int32_t node, int16_t key,
 	return call->out;
 }
 
+struct create_topics_request
+council_creation(struct create_topics_request_topic *t, const char *name)
+{
+	struct create_topics_request in;
+
+	wire_preset(&create_topics_request_type, &in);
+	wire_preset(&create_topics_request_topic_type, t);
+	t->name = str_of(name);
+	t->num_partitions = t->replication_factor = -1;
+	in.timeout_ms = 5000;
+	in.topics_n = 1;
+	in.topics = t;
+	return in;
+}
+
 int16_t council_create(struct council *c, int32_t node, const char *name,
 		       int32_t partitions)
 {
 	struct create_topics_request_topic t;
-	struct create_topics_request in;
+	struct create_topics_request in = council_creation(&t, name);
 	const struct create_topics_response *out;
 
-	wire_preset(&create_topics_request_type, &in);
-	wire_preset(&create_topics_request_topic_type, &t);
-	t.name = str_of(name);
 	t.num_partitions = partitions;
-	t.replication_factor = -1;
-	in.timeout_ms = 5000;
-	in.topics_n = 1;
-	in.topics = &t;
 	out = council_ask(c, node, 19, 7, &in);
 	ck_assert_int_eq(out->topics_n, 1);
 	return out->topics[0].error_code;

@@ -102,6 +102,9 @@ struct council_call *council_send_as(struct council *c, int32_t node,
 /* Sends, lets 300 ms pass, and wants the answer to be there. */
 void *council_ask(struct council *c, int32_t node, int16_t key,
 		  int16_t version, const void *in);
+/* A request for one topic with defaults, which is t: it may be changed. */
+struct create_topics_request
+council_creation(struct create_topics_request_topic *t, const char *name);
 /* By name, with defaults: the error. */
 int16_t council_create(struct council *c, int32_t node, const char *name,
 		       int32_t partitions);

@@ -137,16 +137,10 @@ TEST(a_broker_that_asks_the_wrong_one_is_told_so_at_once)
 static struct council_call *send_create(int32_t node, const char *name,
 					int32_t timeout_ms)
 {
-	static struct create_topics_request_topic t;
-	struct create_topics_request in;
+	struct create_topics_request_topic t;
+	struct create_topics_request in = council_creation(&t, name);
 
-	wire_preset(&create_topics_request_type, &in);
-	wire_preset(&create_topics_request_topic_type, &t);
-	t.name = str_of(name);
-	t.num_partitions = t.replication_factor = -1;
 	in.timeout_ms = timeout_ms;
-	in.topics_n = 1;
-	in.topics = &t;
 	return council_send(&c, node, CREATE, 7, &in);
 }
 

@@ -14,14 +14,6 @@ static void begin(int n)
 	ck_assert_int_eq(council_create(&c, 1, "t", 4), K_NONE);
 }
 
-static void commit(struct commit m)
-{
-	struct council_call *call = commit_send(&c, 1, 9, m);
-
-	council_pass(&c, 10);
-	ck_assert_int_eq(commit_error(call), K_NONE);
-}
-
 static int64_t committed(const char *topic, int32_t partition)
 {
 	struct council_call *call =
@@ -76,7 +68,7 @@ TEST(an_offset_is_deleted_and_its_neighbours_stay)
 
 	begin(1);
 	for (m.partition = 0; m.partition < 2; m.partition++)
-		commit(m);
+		commit_must(&c, m);
 	ck_assert_int_eq(delete_one("t", 0), K_NONE);
 	ck_assert_int_eq(committed("t", 0), -1);
 	ck_assert_int_eq(committed("t", 1), 5);
@@ -106,9 +98,9 @@ TEST(offsets_of_a_topic_that_a_member_reads_are_not_deleted)
 	ck_assert_int_eq(council_create(&c, 1, "w", 1), K_NONE);
 	club_gather(&c, 1, &k, 1);
 	m = commit_of(&k, 4);
-	commit(m);
+	commit_must(&c, m);
 	m.topic = "w";
-	commit(m);
+	commit_must(&c, m);
 	ck_assert_int_eq(delete_one("t", 0), K_GROUP_SUBSCRIBED_TO_TOPIC);
 	ck_assert_int_eq(delete_one("w", 0), K_NONE);
 	ck_assert_int_eq(committed("t", 0), 4);
@@ -139,7 +131,7 @@ TEST(a_deletion_whose_leader_was_lost_is_answered_so)
 	struct council_call *call;
 
 	begin(3);
-	commit(commit_simple(1));
+	commit_must(&c, commit_simple(1));
 	c.stalled = true;
 	call = send_delete("g", "t", 0);
 	council_pass(&c, 20);

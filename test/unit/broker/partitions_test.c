@@ -22,18 +22,11 @@ static void place(const char *name, int32_t first, int32_t second)
 	int32_t nodes[2] = { first, second };
 	struct create_topics_request_assignment at = { 0, 2, nodes };
 	struct create_topics_request_topic t;
-	struct create_topics_request in;
+	struct create_topics_request in = council_creation(&t, name);
 	const struct create_topics_response *out;
 
-	wire_preset(&create_topics_request_type, &in);
-	wire_preset(&create_topics_request_topic_type, &t);
-	t.name = str_of(name);
-	t.num_partitions = t.replication_factor = -1;
 	t.assignments_n = 1;
 	t.assignments = &at;
-	in.timeout_ms = 5000;
-	in.topics_n = 1;
-	in.topics = &t;
 	out = council_ask(&c, 1, CREATE, 7, &in);
 	ck_assert_int_eq(out->topics[0].error_code, K_NONE);
 }
