@@ -17,6 +17,15 @@ static void begin(int n, const char *set)
 	council_begin(&c);
 }
 
+static void *answer_after_5_s(const struct council_call *call)
+{
+	council_pass(&c, 4900);
+	ck_assert(!call->done);
+	council_pass(&c, 200);
+	ck_assert(call->done);
+	return call->out;
+}
+
 /* ---- DescribeCluster ----------------------------------------------------- */
 
 static const cluster_told *describe(int32_t node, int16_t version,
@@ -160,11 +169,7 @@ TEST_TIMES(who_is_to_be_forgotten_without_a_quorum_stays, 2)
 		council_lead(&c, -1);
 	c.stalled = true;
 	call = council_send(&c, 1, UNREGISTER, 0, &in);
-	council_pass(&c, 4900);
-	ck_assert(!call->done);
-	council_pass(&c, 200);
-	ck_assert(call->done);
-	out = call->out;
+	out = answer_after_5_s(call);
 	ck_assert_int_eq(out->error_code, K_REQUEST_TIMED_OUT);
 	ck_assert_int_gt(out->error_message.n, 0);
 	c.stalled = false;
@@ -300,11 +305,7 @@ TEST(a_quorum_without_a_leader_is_not_described)
 	begin(3, NULL);
 	council_lead(&c, -1);
 	call = council_send(&c, 2, QUORUM, 2, &in);
-	council_pass(&c, 4900);
-	ck_assert(!call->done);
-	council_pass(&c, 200);
-	ck_assert(call->done);
-	out = call->out;
+	out = answer_after_5_s(call);
 	ck_assert_int_eq(out->error_code, K_REQUEST_TIMED_OUT);
 	ck_assert_int_gt(out->error_message.n, 0);
 	ck_assert_int_eq(out->topics_n, 0);
@@ -410,11 +411,7 @@ TEST(a_missing_topic_that_could_not_be_made_in_time_is_told_so)
 	in.topics_n = 1;
 	in.topics = &a;
 	call = council_send(&c, 1, METADATA, 9, &in);
-	council_pass(&c, 4900);
-	ck_assert(!call->done);
-	council_pass(&c, 200);
-	ck_assert(call->done);
-	out = call->out;
+	out = answer_after_5_s(call);
 	ck_assert_int_eq(out->topics_n, 1);
 	ck_assert_int_eq(out->topics[0].error_code, K_REQUEST_TIMED_OUT);
 	ck_assert(str_eq_c(out->topics[0].name, "a"));

@@ -214,6 +214,18 @@ TEST(heartbeat_of_who_is_not_registered_is_refused)
 	council_fini(&c);
 }
 
+/* It waits for who leads to be confirmed, or not: its error. */
+static int16_t confirm(const struct council_call *call, bool ok)
+{
+	const struct broker_heartbeat_response *out;
+
+	ck_assert(!call->done);
+	council_confirm(&c, c.reads_n, ok);
+	ck_assert(call->done);
+	out = call->out;
+	return out->error_code;
+}
+
 TEST(heartbeat_is_not_answered_by_who_may_have_been_deposed)
 {
 	struct broker_heartbeat_request in;
@@ -224,11 +236,7 @@ TEST(heartbeat_is_not_answered_by_who_may_have_been_deposed)
 	c.doubted = true;
 	call = council_send_as(&c, 1, 2, BEAT, 1, &in);
 	council_pass(&c, 100);
-	ck_assert(!call->done);
-	council_confirm(&c, c.reads_n, false);
-	ck_assert(call->done);
-	ck_assert_int_eq(((struct broker_heartbeat_response *)call->out)
-				 ->error_code, K_NOT_CONTROLLER);
+	ck_assert_int_eq(confirm(call, false), K_NOT_CONTROLLER);
 	council_fini(&c);
 }
 
@@ -243,11 +251,7 @@ TEST(heartbeat_of_who_was_replaced_meanwhile_is_stale)
 	c.doubted = true;
 	call = council_send_as(&c, 1, 2, BEAT, 1, &in);
 	ck_assert_int_eq(enlist(1, 2, &again), K_NONE);
-	ck_assert(!call->done);
-	council_confirm(&c, c.reads_n, true);
-	ck_assert(call->done);
-	ck_assert_int_eq(((struct broker_heartbeat_response *)call->out)
-				 ->error_code, K_STALE_BROKER_EPOCH);
+	ck_assert_int_eq(confirm(call, true), K_STALE_BROKER_EPOCH);
 	council_fini(&c);
 }
 
