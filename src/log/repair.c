@@ -162,11 +162,10 @@ static int act(struct work *w)
 	for (int32_t i = 0; i < l->seg_n && !r; i++)
 		if (l->seg[i]->next > w->bound || l->seg[i]->fresh)
 			sync_later(w, l->seg[i]);
-	if (!r)
-		r = log_refill_producers(l);
-	if (!r)
-		settle(w);
-	return r ? r : remove_files(w);
+	if (r)
+		return r;
+	settle(w);
+	return remove_files(w);
 }
 
 static void put_entry(const struct log *l, struct buf *out)

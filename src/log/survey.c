@@ -779,5 +779,8 @@ int survey_log(struct work *w)
 		r = scan_rest(w);
 	if (!r && !w->damaged)
 		check_promise(w);
+	/* from what was taken by its size, and may be no batches */
+	if (!r && !w->damaged)
+		r = log_refill_producers(w->log);
 	return r;
 }

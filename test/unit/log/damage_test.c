@@ -270,6 +270,34 @@ TEST_TIMES(segments_that_changed_places_are_damage, 2)
 	bench_fini(&b);
 }
 
+/*
+ * After a cut a producer's older batches are looked for in files that the start
+ * takes by their size alone. Files that hold none of it stop this log, not the
+ * node, and nothing is cut before that is known (found by fuzzing).
+ */
+TEST(damage_found_while_looking_for_older_batches_is_of_one_log)
+{
+	int64_t last;
+
+	setup(true);
+	for (int i = 0; i < 2; i++)
+		bench_must_append(l, 0, MAKING(.n = 2, .producer = 7,
+					       .sequence = 10 + 2 * i));
+	end(0);
+	open_both();
+	ck_assert_int_eq(log_truncate(l, 42), 0);
+	bench_settle(&b);
+	end(1);
+	last = disk()->ops->size_of(disk(), segment(-1));
+	resize(segment(-1), 100);
+	ck_assert(disk_mem_flip(b.mem, segment(0),
+				BATCH_LENGTH_AT - 1, 1));
+	open_both();
+	check_damaged();
+	ck_assert_int_eq(disk()->ops->size_of(disk(), segment(-1)), last + 100);
+	bench_fini(&b);
+}
+
 TEST(bytes_behind_the_end_are_cut_and_no_damage)
 {
 	setup(true);
