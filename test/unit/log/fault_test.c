@@ -233,6 +233,77 @@ TEST(a_failed_sync_of_the_journal_takes_all_logs_offline)
 	bench_fini(&b);
 }
 
+/* Of a file of one of two logs, in the cycle; l is that log from here on. */
+static struct log *fail_a_sync_of_one(void)
+{
+	struct log *two[2];
+
+	setup(true);
+	for (int life = 0; life < 2; life++) {
+		if (life) { /* their files have names by then */
+			bench_close(&b);
+			reopen();
+		}
+		two[0] = l;
+		two[1] = bench_log(&b, "other", &set);
+		for (int i = 0; i < 2; i++)
+			bench_must_append(two[i], 0, MAKING(.n = 1));
+		bench_settle(&b);
+	}
+	disk_mem_fail_sync(b.mem, 1);
+	for (int i = 0; i < 4 && !b.offline_calls; i++)
+		bench_tick(&b, 61000);
+	ck_assert_int_eq(b.offline_calls, 1);
+	l = two[!log_error(two[0])];
+	ck_assert_int_eq(log_error(l), -EIO);
+	return two[l == two[0]];
+}
+
+/*
+ * The kernel drops what it could not write, and shows it all the same. Only
+ * the journal has it: it has to be there until that log is given up.
+ */
+TEST(the_journal_is_kept_for_a_log_whose_sync_failed)
+{
+	struct log *other = fail_a_sync_of_one();
+	struct buf all;
+	int64_t n = 0;
+
+	ck_assert(log_needs_journal(l));
+	for (int i = 0; i < 30; i++) {
+		bench_must_append(other, 0, MAKING(.n = 1, .pad = 500));
+		bench_tick(&b, 61000);
+	}
+	bench_crash(&b, DISK_MEM_LOSE);
+	reopen();
+	other = bench_log(&b, "other", &set);
+	for (int i = 0; i < 2; i++) {
+		struct log *of = i ? other : l;
+
+		ck_assert_int_eq(log_error(of), 0);
+		all = bench_read_all(&b, of, 0, log_end(of));
+		bench_check_bytes(&all, 0, log_end(of));
+		buf_fini(&all);
+		n += log_end(of);
+	}
+	ck_assert_int_eq(n, 2 + 2 + 30);
+	bench_fini(&b);
+}
+
+TEST(a_log_that_was_given_up_holds_nothing_back)
+{
+	fail_a_sync_of_one();
+	log_forsake(l);
+	ck_assert(!log_needs_journal(l));
+	for (int i = 0; i < 4; i++)
+		bench_tick(&b, 61000);
+	ck_assert_int_eq(store_log_set_aside(b.store, l), 0);
+	bench_close(&b);
+	bench_open(&b);
+	ck_assert(b.recovery.clean);
+	bench_fini(&b);
+}
+
 TEST(a_failed_write_takes_one_log_offline)
 {
 	struct log_append out;
