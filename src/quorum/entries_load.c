@@ -61,8 +61,8 @@ static int take_record(struct tail *t, const uint8_t *p)
 	uint32_t n = get_be32(p + RECORD_LENGTH);
 	const struct entry *before;
 
-	if (index < 1 || index > tail_next(t) || index > TAIL_NUMBER_MAX ||
-	    !term || term > TAIL_NUMBER_MAX || n > INT32_MAX ||
+	if (index < 1 || index > tail_next(t) || index > TAIL_INDEX_MAX ||
+	    !term || term > TAIL_TERM_MAX || n > INT32_MAX ||
 	    p[RECORD_TYPE] < RAFT_COMMAND || p[RECORD_TYPE] > RAFT_CHANGE)
 		return -EBADMSG;
 	if (index < t->first)
@@ -167,7 +167,7 @@ static int load_segment(struct entries *s, uint64_t serial, bool last,
 		goto out;
 	reset = get_be16(b.p + 6) & SEGMENT_RESET;
 	start = (int64_t)get_be64(b.p + 20);
-	if (start < 1 || start > TAIL_NUMBER_MAX + 1) { /* behind a snapshot */
+	if (start < 1 || start > TAIL_INDEX_MAX + 1) { /* behind a snapshot */
 		rc = damaged(serial, 0, "begins at no index");
 		goto out;
 	}

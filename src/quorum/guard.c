@@ -228,6 +228,23 @@ struct raft_server *guard_may_vote(struct raft *r, const struct raft_event *e,
 }
 
 /*
+ * T16. At RAFT_START the core prints how many entries there are and index and
+ * term of the first and the last, in words of its own, into 64 bytes, unless
+ * there is but one. What does not fit goes over the stack.
+ */
+bool guard_start_fits(const struct tail *t)
+{
+	int64_t last = tail_next(t) - 1;
+
+	if (t->n < 2)
+		return true;
+	return snprintf(NULL, 0, "%zu entries (%" PRId64 "^%" PRIu64
+			"..%" PRId64 "^%" PRIu64 ")", t->n, t->first,
+			tail_get(t, t->first)->term, last,
+			tail_get(t, last)->term) < 64;
+}
+
+/*
  * T6. RAFT_CATCH_UP of a server that has everything waits for news of it and
  * is aborted after five seconds. The leader's own numbers say the same.
  */
@@ -335,7 +352,7 @@ bool guard_read_configuration(const void *p, size_t n,
 static bool place_ok(uint64_t index, uint64_t term)
 {
 	return (index == 0) == (term == 0) && index < MESSAGE_INDEX_MAX &&
-	       term < MESSAGE_INDEX_MAX;
+	       term < MESSAGE_TERM_MAX;
 }
 
 static bool append_ok(struct raft *r, const struct raft_append_entries *ae)
@@ -440,25 +457,25 @@ bool guard_is_sound(struct raft *r, const struct raft_message *m)
 
 	switch (m->type) {
 	case RAFT_REQUEST_VOTE:
-		return rv->term && rv->term < MESSAGE_INDEX_MAX &&
+		return rv->term && rv->term < MESSAGE_TERM_MAX &&
 		       rv->candidate_id == m->server_id &&
 		       place_ok(rv->last_log_index, rv->last_log_term) &&
 		       rv->last_log_term <= rv->term;
 	case RAFT_REQUEST_VOTE_RESULT:
-		return m->request_vote_result.term < MESSAGE_INDEX_MAX &&
+		return m->request_vote_result.term < MESSAGE_TERM_MAX &&
 		       vote_result_ok(r, &m->request_vote_result);
 	case RAFT_APPEND_ENTRIES:
-		return m->append_entries.term < MESSAGE_INDEX_MAX &&
+		return m->append_entries.term < MESSAGE_TERM_MAX &&
 		       append_ok(r, &m->append_entries);
 	case RAFT_APPEND_ENTRIES_RESULT:
-		return ar->term && ar->term < MESSAGE_INDEX_MAX &&
+		return ar->term && ar->term < MESSAGE_TERM_MAX &&
 		       ar->rejected < MESSAGE_INDEX_MAX &&
 		       ar->last_log_index < MESSAGE_INDEX_MAX;
 	case RAFT_INSTALL_SNAPSHOT:
-		return m->install_snapshot.term < MESSAGE_INDEX_MAX &&
+		return m->install_snapshot.term < MESSAGE_TERM_MAX &&
 		       install_ok(r, &m->install_snapshot);
 	case RAFT_TIMEOUT_NOW:
-		return tn->term && tn->term < MESSAGE_INDEX_MAX &&
+		return tn->term && tn->term < MESSAGE_TERM_MAX &&
 		       place_ok(tn->last_log_index, tn->last_log_term) &&
 		       tn->last_log_term <= tn->term;
 	}

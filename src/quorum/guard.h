@@ -24,6 +24,7 @@
  *   T13 guard_read_configuration
  *   T14 guard_is_sound, guard_contradicts, guard_contradicts_snapshot
  *   T15 guard_may_vote
+ *   T16 guard_start_fits, and what tail.h says of indexes and terms
  */
 #ifndef QUORUM_GUARD_H
 #define QUORUM_GUARD_H
@@ -82,6 +83,8 @@ int guard_change_fault(const struct raft *r, const struct guard_change *c);
  */
 struct raft_server *guard_may_vote(struct raft *r, const struct raft_event *e,
 				   bool silent);
+/* T16: the core has room for what it says of a start with these entries. */
+bool guard_start_fits(const struct tail *t);
 /* T5: a voter that has everything: `to`, or any when it is 0; else 0. */
 raft_id guard_transfer_target(struct raft *r, raft_id to);
 /* T6: near enough to become a voter without delaying commits. */

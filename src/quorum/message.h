@@ -17,7 +17,8 @@
 #define MESSAGE_HEADER 24
 #define MESSAGE_APPEND_MAX (1 << 20) /* entries' bytes in one frame */
 #define MESSAGE_PIECE_MAX (256 << 10)
-#define MESSAGE_INDEX_MAX ((uint64_t)TAIL_NUMBER_MAX / 2) /* terms as well */
+#define MESSAGE_INDEX_MAX ((uint64_t)TAIL_INDEX_MAX / 2)
+#define MESSAGE_TERM_MAX ((uint64_t)TAIL_TERM_MAX / 2)
 
 enum message_type {
 	MESSAGE_VOTE = 1,

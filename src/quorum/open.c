@@ -210,6 +210,9 @@ static int load(struct quorum *q)
 		rc = load_snapshot(q);
 	if (!rc)
 		rc = reconcile(q);
+	if (!rc && !guard_start_fits(&q->tail))
+		return damaged("more entries, of longer numbers, than libraft "
+			       "can start with");
 	if (!rc)
 		rc = snapshot_sweep(q->disk, q->snapshot_index, true);
 	q->group = q->vote.now.group;

@@ -70,8 +70,8 @@ bool snapshot_parse(const struct buf *image, struct snapshot *out)
 	out->conf_index = (int64_t)get_be64(p + 24);
 	out->conf = (struct bytes){ p + HEADER, (int32_t)conf_n };
 	out->data = (struct bytes){ p + HEADER + conf_n, (int32_t)data_n };
-	return out->index > 0 && out->index <= TAIL_NUMBER_MAX &&
-	       out->term > 0 && out->term <= TAIL_NUMBER_MAX &&
+	return out->index > 0 && out->index <= TAIL_INDEX_MAX &&
+	       out->term > 0 && out->term <= TAIL_TERM_MAX &&
 	       out->conf_index > 0 && out->conf_index <= out->index;
 }
 

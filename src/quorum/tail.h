@@ -12,9 +12,14 @@
 
 #include <raftmq/base.h>
 
-/* No index and no term on a disk is beyond; peers may send half of that, so
- * that what is added to it, by candidacies for one, stays below. */
-#define TAIL_NUMBER_MAX ((int64_t)1 << 62)
+/*
+ * No index and no term on a disk is beyond: with a million entries a start of
+ * libraft just has the room to speak of them (guard.h, T16). Ten thousand
+ * entries a second make such an index in thirty years. Peers may send half of
+ * it, so that what is added, by candidacies for one, stays below.
+ */
+#define TAIL_INDEX_MAX 9999999999999
+#define TAIL_TERM_MAX 99999999
 
 struct entry {
 	int64_t index;

@@ -41,7 +41,7 @@ int vote_open(struct vote_file *v, struct disk *d, int32_t node)
 	v->now.voted_for = get_be64(data + 16);
 	v->now.group = get_be64(data + 24);
 	v->now.newcomer = data[32];
-	if (v->now.term > TAIL_NUMBER_MAX) {
+	if (v->now.term > TAIL_TERM_MAX) {
 		trace_error("quorum", "term and vote are damaged",
 			    "file=" VOTE_PATH);
 		vote_close(v);

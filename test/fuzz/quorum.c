@@ -66,12 +66,12 @@ static void end_frame(struct node *n, int32_t from)
 		       (struct bytes){ frame.p, (int32_t)frame.n });
 }
 
-static uint64_t near(struct reader *r, int64_t base)
+static uint64_t near(struct reader *r, int64_t base, uint64_t edge)
 {
 	int8_t v = (int8_t)read_u8(r);
 
 	if (v == 127)
-		return MESSAGE_INDEX_MAX - 1;
+		return edge - 1;
 	if (v == 126)
 		return UINT64_MAX;
 	if (v == 125)
@@ -79,9 +79,24 @@ static uint64_t near(struct reader *r, int64_t base)
 	return (uint64_t)(base + v);
 }
 
-static void put_near(struct reader *r, int64_t base)
+static uint64_t near_term(struct reader *r, const struct node *n)
 {
-	buf_put_i64(&frame, (int64_t)near(r, base));
+	return near(r, quorum_term(n->q), MESSAGE_TERM_MAX);
+}
+
+static void put_term(struct reader *r, const struct node *n)
+{
+	buf_put_i64(&frame, (int64_t)near_term(r, n));
+}
+
+static int64_t near_index(struct reader *r, int64_t base)
+{
+	return (int64_t)near(r, base, MESSAGE_INDEX_MAX);
+}
+
+static void put_index(struct reader *r, int64_t base)
+{
+	buf_put_i64(&frame, near_index(r, base));
 }
 
 static void put_entries(struct node *n, struct reader *r)
@@ -92,7 +107,7 @@ static void put_entries(struct node *n, struct reader *r)
 	for (int i = 0; i < count; i++) {
 		uint8_t type, size;
 
-		put_near(r, quorum_term(n->q));
+		put_term(r, n);
 		type = read_u8(r);
 		size = read_u8(r) % 64;
 		buf_put_u8(&frame, type);
@@ -109,14 +124,14 @@ static void put_entries(struct node *n, struct reader *r)
 
 static void put_body(struct node *n, struct reader *r, uint8_t type)
 {
-	int64_t term = quorum_term(n->q), last = quorum_last_index(n->q);
+	int64_t last = quorum_last_index(n->q);
 
-	put_near(r, term);
+	put_term(r, n);
 	switch (type) {
 	case MESSAGE_VOTE:
 		buf_put_i64(&frame, read_u8(r)); /* the candidate */
-		put_near(r, last);
-		put_near(r, term);
+		put_index(r, last);
+		put_term(r, n);
 		buf_put_i16(&frame, read_i16(r) & 0x101);
 		break;
 	case MESSAGE_VOTE_RESULT:
@@ -124,27 +139,27 @@ static void put_body(struct node *n, struct reader *r, uint8_t type)
 		buf_put_i32(&frame, 0);
 		break;
 	case MESSAGE_APPEND:
-		put_near(r, last);
-		put_near(r, term);
-		put_near(r, last);
+		put_index(r, last);
+		put_term(r, n);
+		put_index(r, last);
 		put_entries(n, r);
 		break;
 	case MESSAGE_APPEND_RESULT:
-		put_near(r, read_u8(r) & 1 ? last : 0);
-		put_near(r, last);
+		put_index(r, read_u8(r) & 1 ? last : 0);
+		put_index(r, last);
 		buf_put_i32(&frame, 0);
 		break;
 	case MESSAGE_TIMEOUT_NOW:
-		put_near(r, last);
-		put_near(r, term);
+		put_index(r, last);
+		put_term(r, n);
 		break;
 	case MESSAGE_PIECE_RESULT:
-		put_near(r, last);
-		put_near(r, last);
+		put_index(r, last);
+		put_index(r, last);
 		buf_put_u8(&frame, read_u8(r) & 1);
 		break;
 	default: /* probes */
-		put_near(r, 0);
+		put_index(r, 0);
 	}
 }
 
@@ -159,7 +174,7 @@ static void send_image(struct node *n, struct reader *r, int32_t from,
 		size_t part = at ? image->n - at : half;
 
 		begin_frame(n, MESSAGE_PIECE, from);
-		buf_put_i64(&frame, (int64_t)near(r, quorum_term(n->q)));
+		put_term(r, n);
 		buf_put_i64(&frame, index);
 		buf_put_i64(&frame, (int64_t)image->n);
 		buf_put_i64(&frame, (int64_t)at);
@@ -173,8 +188,8 @@ static void send_image(struct node *n, struct reader *r, int32_t from,
 static void send_snapshot(struct node *n, struct reader *r, int32_t from)
 {
 	struct snapshot s = {
-		.term = near(r, quorum_term(n->q)),
-		.index = (int64_t)near(r, quorum_last_index(n->q)),
+		.term = near_term(r, n),
+		.index = near_index(r, quorum_last_index(n->q)),
 		.conf_index = max_of(n->q->conf_index, (int64_t)1),
 		.conf = { n->q->conf.p, (int32_t)n->q->conf.n },
 	};

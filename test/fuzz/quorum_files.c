@@ -39,9 +39,8 @@ size_t fuzz_memory(const uint8_t *p, size_t n)
 /* What it adds itself would go beyond what the next start takes. */
 static bool at_the_edge(const struct node *n)
 {
-	int64_t edge = TAIL_NUMBER_MAX - 1000;
-
-	return quorum_term(n->q) > edge || quorum_last_index(n->q) > edge;
+	return quorum_term(n->q) > TAIL_TERM_MAX - 1000 ||
+	       quorum_last_index(n->q) > TAIL_INDEX_MAX - 1000;
 }
 
 static void live(struct node *n)

@@ -5,7 +5,7 @@
  * ("guard_..."). When a core test fails with a newer library, its guard may
  * have become unnecessary: that is news, not an accident.
  *
- * Here: forged input, T13 and T14.
+ * Here: forged input, T13, T14 and T16.
  */
 #include <sys/mman.h>
 
@@ -183,4 +183,51 @@ TEST(guard_refuses_a_snapshot_that_contradicts_what_is_committed)
 	is.last_index = 4;
 	is.term = 6; /* of a leader of the past: the core ignores it */
 	ck_assert(!guard_contradicts_snapshot(&s.r, &is, 7));
+}
+
+/* ---- T16 ----------------------------------------------------------------- */
+
+/* Three entries of a term behind a snapshot of it, the last with that index. */
+static void start_with(uint64_t last, uint64_t term)
+{
+	struct raft_snapshot_metadata m = { .index = last - 3, .term = term,
+					    .configuration = raw_conf(3, 0),
+					    .configuration_index = 1 };
+	struct raft_entry v[3];
+	struct raft_event e = { .type = RAFT_START };
+	struct raw s = { .now = 10000 };
+
+	raw_allow_leaks();
+	for (int i = 0; i < 3; i++)
+		v[i] = (struct raft_entry){ .term = term, .type = COMMAND };
+	ck_assert_int_eq(raft_init(&s.r, NULL, NULL, 1, "1"), 0);
+	e.start.term = term;
+	e.start.metadata = &m;
+	e.start.start_index = last - 2;
+	e.start.entries = v;
+	e.start.n_entries = 3;
+	ck_assert_int_eq(raw_step(&s, &e), 0);
+	ck_assert_uint_eq(raft_last_index(&s.r), last);
+}
+
+/* Debian's is built with _FORTIFY_SOURCE; others go over their stack. */
+TEST_ABORTS(core_speaks_of_long_numbers_beyond_its_room)
+{
+	start_with(1ULL << 61, 1ULL << 61);
+}
+
+TEST(guard_lets_no_number_be_so_long)
+{
+	static const size_t n[] = { 3, 999999, 1000000 };
+	struct entry e = { .term = TAIL_TERM_MAX }, *ring[1] = { &e };
+	struct tail t = { ring, 1, 0, 0, 0, 0 }; /* each entry is that one */
+
+	start_with(TAIL_INDEX_MAX, TAIL_TERM_MAX);
+	for (size_t i = 0; i < countof(n); i++) {
+		t.n = n[i];
+		t.first = TAIL_INDEX_MAX - (int64_t)t.n + 1;
+		ck_assert_int_eq(guard_start_fits(&t), i < 2);
+	}
+	e.term = 10000; /* the more they are, the shorter they have to be */
+	ck_assert(guard_start_fits(&t));
 }

@@ -124,14 +124,14 @@ TEST(vote_of_another_node_is_not_ours)
  * that no snapshot would take is damage. */
 TEST(vote_of_an_impossible_term_is_damage)
 {
-	struct vote x = { MESSAGE_INDEX_MAX + 1000, 0, 77, 0 };
+	struct vote x = { MESSAGE_TERM_MAX + 1000, 0, 77, 0 };
 	struct vote_file v;
 
 	begin(&v);
 	ck_assert_int_eq(vote_save(&v, &x), 0);
 	vote_close(&v);
 	ck_assert_int_eq(vote_open(&v, disk, 2), 0);
-	x.term = (uint64_t)TAIL_NUMBER_MAX + 1;
+	x.term = TAIL_TERM_MAX + 1;
 	ck_assert_int_eq(vote_save(&v, &x), 0);
 	vote_close(&v);
 	ck_assert_int_eq(vote_open(&v, disk, 2), -EBADMSG);
