@@ -156,7 +156,9 @@ static bool is_sound(const struct log *l)
 
 		if (g->base < next || g->next < g->base ||
 		    g->size > INT32_MAX || g->synced > g->size ||
-		    g->synced_next < g->base || g->synced_next > g->next)
+		    g->synced_next < g->base || g->synced_next > g->next ||
+		    !g->size != (g->next == g->base) ||
+		    !g->synced != (g->synced_next == g->base))
 			return false;
 		next = g->next;
 	}
