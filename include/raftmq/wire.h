@@ -150,6 +150,8 @@ bool frame_read_response(struct reader *r, int16_t key, int16_t version,
 
 #define BATCH_HEADER_SIZE 61
 #define BATCH_LENGTH_AT 12 /* batchLength counts from here */
+#define BATCH_MAGIC_AT 16
+#define BATCH_MAGIC 2
 
 enum codec { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD };
 #define BATCH_CODEC_MASK 0x07

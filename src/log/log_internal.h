@@ -50,6 +50,11 @@ void scan_close(struct scan *s);
  */
 int scan_next(struct scan *s) must_use;
 int scan_next_whole(struct scan *s) must_use;
+/*
+ * Moves on, from pos itself, to a byte that a batch may begin at: its magic is
+ * right. 1: there is one, 0: none before the end, else the disk's error.
+ */
+int scan_seek(struct scan *s) must_use;
 
 /* ---- index.c: offset and time -> a place near, for one segment ----------- */
 

@@ -94,3 +94,25 @@ int scan_next_whole(struct scan *s)
 	s->chunk = SCAN_CHUNK_WHOLE;
 	return next(s, true);
 }
+
+int scan_seek(struct scan *s)
+{
+	s->chunk = SCAN_CHUNK_WHOLE;
+	while (s->end - s->pos >= BATCH_HEADER_SIZE) {
+		int error = 0;
+		const uint8_t *p = window(s, s->pos, BATCH_HEADER_SIZE, &error);
+		size_t n;
+
+		if (!p)
+			return error;
+		n = s->buf.n - (size_t)(p - s->buf.p) - BATCH_MAGIC_AT;
+		p += BATCH_MAGIC_AT;
+		p = memchr(p, BATCH_MAGIC, n);
+		if (p) {
+			s->pos = s->at + (p - s->buf.p) - BATCH_MAGIC_AT;
+			return 1;
+		}
+		s->pos += (int64_t)n;
+	}
+	return 0;
+}

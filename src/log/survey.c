@@ -524,24 +524,27 @@ static bool is_unknown(const struct work *w)
 			      w->plan.low == NONE);
 }
 
-/* In a file whose bytes nobody vouches for: is there life behind the tear? One
- * window slides over it: what is looked at a byte further is in memory. */
+/* In a file whose bytes nobody vouches for: is there life behind the tear, or
+ * what cannot be read? */
 static bool is_torn_tail(struct work *w, struct segment *g, int64_t size)
 {
 	struct scan s;
 	struct file *f;
 	bool whole = false;
+	int r = 0;
 
 	if (!is_unknown(w) || segment_file(g, &f))
 		return true;
-	scan_open(&s, g->disk, f, 0, size);
-	for (int64_t pos = g->size + 1; pos < size && !whole; pos++) {
-		s.pos = pos;
+	scan_open(&s, g->disk, f, (int64_t)g->size + 1, size);
+	while (!whole && (r = scan_seek(&s)) > 0) {
+		int64_t pos = s.pos;
+
 		whole = scan_next_whole(&s) > 0 && batch_crc_ok(&s.batch) &&
 			s.batch.base_offset >= g->next;
+		s.pos = pos + 1;
 	}
 	scan_close(&s);
-	return !whole;
+	return !whole && r == 0;
 }
 
 /* Notes the whole batches of the last segment. 1: to its end, 0: stopped. */

@@ -6,8 +6,6 @@
 #include <raftmq/wire.h>
 
 #define BATCH_LEADER_EPOCH_AT 12
-#define BATCH_MAGIC_AT 16
-#define BATCH_MAGIC 2
 #define BATCH_CRC_AT 17
 #define BATCH_ATTRIBUTES_AT 21
 #define BATCH_LAST_DELTA_AT 23
