@@ -134,10 +134,13 @@ unsigned str_distance(const char *a, const char *b, unsigned limit)
 	for (unsigned j = 0; j <= bn; j++)
 		row[j] = j;
 	for (unsigned i = 1; i <= an; i++) {
-		unsigned diagonal = row[0], least = i;
+		/* farther from the diagonal nothing is below the limit */
+		unsigned from = i < limit ? 1 : i - limit + 1;
+		unsigned to = min_of((unsigned)bn, i + limit - 1);
+		unsigned diagonal = row[from - 1], least = i;
 
-		row[0] = i;
-		for (unsigned j = 1; j <= bn; j++) {
+		row[from - 1] = i;
+		for (unsigned j = from; j <= to; j++) {
 			unsigned up = row[j];
 			unsigned change = diagonal + (a[i - 1] != b[j - 1]);
 			unsigned step = min_of(up, row[j - 1]) + 1;

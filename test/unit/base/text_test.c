@@ -97,3 +97,22 @@ TEST(str_distance_stops_at_its_limit)
 	ck_assert_uint_eq(str_distance("", "abcdef", 5), 5);
 	ck_assert_uint_eq(str_distance("same", "same", 1), 0);
 }
+
+TEST(str_distance_is_the_same_below_any_limit)
+{
+	struct prng r;
+
+	prng_init(&r, 1);
+	for (int i = 0; i < 2000; i++) {
+		char text[2][12] = { "", "" };
+		unsigned d;
+
+		for (int k = 0; k < 2; k++)
+			for (size_t n = prng_below(&r, 12); n-- > 0;)
+				text[k][n] = "abc"[prng_below(&r, 3)];
+		d = str_distance(text[0], text[1], 65);
+		for (unsigned most = 0; most < 13; most++)
+			ck_assert_uint_eq(str_distance(text[0], text[1], most),
+					  min_of(d, most));
+	}
+}
