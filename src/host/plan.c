@@ -90,20 +90,24 @@ static bool parse_peer(struct maker *m, struct str word,
 	return true;
 }
 
+/* One of those it clashes with is named; a list may have hundreds. */
 static void check_twice(struct maker *m, const struct quorum_peer *q)
 {
 	for (int i = 0; i < m->p->peers_n; i++) {
 		const struct quorum_peer *o = &m->p->peers[i];
+		const char *why;
 
 		if (o->id == q->id)
-			fault(m, SETTING_PEERS,
-			      arena_printf(m->a, "node %d is there twice",
-					   (int)q->id));
+			why = arena_printf(m->a, "node %d is there twice",
+					   (int)q->id);
 		else if (!strcmp(o->address, q->address))
-			fault(m, SETTING_PEERS,
-			      arena_printf(m->a, "nodes %d and %d have the same"
+			why = arena_printf(m->a, "nodes %d and %d have the same"
 						 " address %s", (int)o->id,
-					   (int)q->id, q->address));
+					   (int)q->id, q->address);
+		else
+			continue;
+		fault(m, SETTING_PEERS, why);
+		return;
 	}
 }
 

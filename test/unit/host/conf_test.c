@@ -218,6 +218,25 @@ TEST(conf_peers_are_checked)
 	}
 }
 
+/* A line for each pair: 3 KB made 383 KB of faults (found by fuzzing). */
+TEST(conf_a_peer_clashes_once_however_often_it_is_there)
+{
+	struct buf file = { 0 };
+	struct conf *c;
+	int rv, faults = 0;
+
+	buf_printf(&file, "node.id=1\npeers=1@h:1");
+	for (int i = 2; i < 100; i++)
+		buf_printf(&file, ",%d@h:%d", i % 3 + 1, i % 5 + 1);
+	c = load(buf_c(&file), &rv);
+	ck_assert_int_eq(rv, -EINVAL);
+	for (const char *p = conf_faults(c); (p = strchr(p, '\n')); p++)
+		faults++;
+	ck_assert_int_le(faults, 98);
+	conf_free(c);
+	buf_fini(&file);
+}
+
 TEST(conf_environment_of_kubernetes_services_is_no_setting)
 {
 	int rv;
