@@ -10,6 +10,7 @@
 #include "files.h"
 #include "node.h"
 #include "quorum_seal.h"
+#include "world.h"
 
 #define SUMS 1
 #define ALONE 2
@@ -34,6 +35,21 @@ size_t fuzz_memory(const uint8_t *p, size_t n)
 		pages += p[i] > 0;
 	pages = min_of(pages, countof(paths)) * 16;
 	return ((size_t)4 << 20) + 10 * FILES_PAGE * pages + 1024 * n;
+}
+
+/* Has it a snapshot that only a newer program can play? */
+static bool is_newer(const struct files *f)
+{
+	struct snapshot s;
+
+	for (int i = 0; i < f->n; i++) {
+		if (!snapshot_parse(&f->bytes[i], &s) || s.data.n < 8)
+			continue;
+		if (world_is_newer((struct bytes){ s.data.p + 8,
+						   s.data.n - 8 }))
+			return true;
+	}
+	return false;
 }
 
 /* What it adds itself would go beyond what the next start takes. */
@@ -84,8 +100,8 @@ void fuzz_one(const uint8_t *bytes, size_t size)
 		for (int i = 0; i < f.n; i++)
 			quorum_seal(paths[i] + 7, f.bytes[i].p, f.bytes[i].n);
 	files_write(&f, disk_mem_disk(n.mem));
-	rc = node_open(&n, flags & ALONE ? 1 : 3);
-	must(rc == 0 || rc == -EBADMSG || rc == -EINVAL);
+	rc = is_newer(&f) ? -ENOTSUP : node_open(&n, flags & ALONE ? 1 : 3);
+	must(rc == 0 || rc == -EBADMSG || rc == -EINVAL || rc == -ENOTSUP);
 	if (rc == 0)
 		live(&n);
 	disk_mem_free(n.mem);

@@ -130,16 +130,6 @@ static void look(const struct world *w)
 	coord_dump(w->coord, &text);
 }
 
-/* A state that only a newer program can play stops an older one: meant so. */
-static bool is_newer(struct bytes in)
-{
-	struct reader r = reader_of(in.p, (size_t)in.n);
-
-	read_u8(&r);
-	read_span(&r, 16);
-	return read_varint(&r) > CLUSTER_LEVEL_MAX;
-}
-
 void fuzz_one(const uint8_t *p, size_t n)
 {
 	struct reader r = reader_of(p, n);
@@ -147,7 +137,7 @@ void fuzz_one(const uint8_t *p, size_t n)
 	struct world w = { .wall_ms = 1700000000000 }, twin;
 	struct bytes in = fuzz_rest(&r);
 
-	if (!is_coord && is_newer(in))
+	if (!is_coord && world_is_newer(in))
 		return;
 	w.cluster = is_coord ? cluster_new() : cluster_decode(in);
 	w.coord = is_coord ? coord_decode(in) : coord_new();

@@ -298,3 +298,12 @@ bool world_same(const struct world *a, const struct world *b)
 	buf_fini(&y);
 	return same;
 }
+
+bool world_is_newer(struct bytes state)
+{
+	struct reader r = reader_of(state.p, (size_t)state.n);
+
+	read_u8(&r);
+	read_span(&r, 16);
+	return read_varint(&r) > CLUSTER_LEVEL_MAX;
+}

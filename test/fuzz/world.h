@@ -30,5 +30,8 @@ bool world_apply(struct world *w, enum quorum_target target, int16_t key,
 		 struct bytes body);
 /* Encodes to the same bytes. */
 bool world_same(const struct world *a, const struct world *b);
+/* A cluster's state that only a newer program can play stops an older one:
+ * meant so. */
+bool world_is_newer(struct bytes state);
 
 #endif
