@@ -179,7 +179,7 @@ static bool read_id(struct reader *r, struct log_id *out)
 		return false;
 	out->topic = (struct str){ (const char *)dir, topic_n };
 	memcpy(out->topic_id.b, id, 16);
-	return true;
+	return log_can_be(out->topic, out->partition);
 }
 
 bool checkpoint_read_id(struct bytes entry, struct log_id *out)

@@ -12,6 +12,13 @@
  */
 #include "log_internal.h"
 
+bool log_can_be(struct str topic, int32_t partition)
+{
+	return topic.n > 0 && topic.n <= LOG_TOPIC_MAX && partition >= 0 &&
+	       !memchr(topic.p, '/', (size_t)topic.n) &&
+	       !memchr(topic.p, '\0', (size_t)topic.n);
+}
+
 struct log *log_new(struct store *s, struct str topic, struct uuid topic_id,
 		    int32_t partition, const struct log_settings *set)
 {

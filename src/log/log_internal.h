@@ -16,6 +16,7 @@
 #include <raftmq/log.h>
 
 #define LOG_PATH_MAX 400
+#define LOG_TOPIC_MAX 249 /* bytes of a topic's name, as in Kafka */
 #define LOG_ROOT "log"
 #define LOG_NAME_KEEP 160 /* of a directory's name that gets a longer one */
 #define JOURNAL_ROOT "journal"
@@ -281,6 +282,8 @@ struct log {
 	int32_t frame_slot[2]; /* place in the journal's frames; -1 = none */
 };
 
+/* Has a directory such a name? Whoever reads one from a disk asks. */
+bool log_can_be(struct str topic, int32_t partition);
 struct log *log_new(struct store *s, struct str topic, struct uuid topic_id,
 		    int32_t partition, const struct log_settings *set);
 void log_free(struct log *l); /* drops its segments, touches no file */

@@ -77,7 +77,7 @@ static struct replay_log *learn_name(struct replay *r, struct reader *p)
 	struct replay_log *l;
 	struct buf dir = { 0 };
 
-	if (p->bad)
+	if (p->bad || !log_can_be(topic, partition))
 		return NULL;
 	buf_printf(&dir, "%.*s-%" PRId32, STR_ARG(topic), partition);
 	l = replay_find(r, buf_c(&dir));

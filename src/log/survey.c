@@ -190,7 +190,7 @@ bool survey_split_name(const char *dir, struct str *topic, int32_t *partition)
 		return false;
 	*topic = (struct str){ dir, (int32_t)(dash - dir) };
 	*partition = (int32_t)n;
-	return true;
+	return log_can_be(*topic, *partition);
 }
 
 void survey_blame(struct work *w, int64_t base, int64_t pos, const char *why)
