@@ -131,7 +131,7 @@ unsigned str_distance(const char *a, const char *b, unsigned limit)
 
 	if (max_of(an, bn) - min_of(an, bn) >= limit)
 		return limit;
-	for (unsigned j = 0; j <= bn; j++)
+	for (unsigned j = 0; j < countof(row); j++)
 		row[j] = j;
 	for (unsigned i = 1; i <= an; i++) {
 		/* farther from the diagonal nothing is below the limit */
