@@ -114,7 +114,7 @@ int64_t store_unsynced_bytes(const struct store *s);
  * another topic id is moved aside (NAME.ID-stray), never deleted.
  */
 struct log_id {
-	struct str topic; /* a loan for the call */
+	struct str topic; /* a loan for the call; 1 to 249 bytes, no '/' */
 	struct uuid topic_id;
 	int32_t partition;
 };

@@ -129,6 +129,7 @@ unsigned str_distance(const char *a, const char *b, unsigned limit)
 	unsigned row[LOOKED_AT + 1];
 	size_t an = strnlen(a, LOOKED_AT), bn = strnlen(b, LOOKED_AT);
 
+	limit = min_of(limit, LOOKED_AT + 1U);
 	if (max_of(an, bn) - min_of(an, bn) >= limit)
 		return limit;
 	for (unsigned j = 0; j < countof(row); j++)

@@ -384,6 +384,8 @@ int store_log_open(struct store *s, const struct log_id *id,
 	bool known;
 	int r;
 
+	/* or the next start refuses what it reads of it */
+	assert(log_can_be(id->topic, id->partition));
 	*out = map_find(&s->by_dir, l->dir, strlen(l->dir));
 	if (*out) {
 		log_free(l);

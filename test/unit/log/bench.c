@@ -153,6 +153,17 @@ void bench_crash(struct bench *b, enum disk_mem_crash how)
 	bench_drop(b);
 }
 
+void bench_lose_journal(struct bench *b)
+{
+	static const char *const gone[] = {
+		"journal/0.checkpoint", "journal/1.checkpoint", "journal/1.1",
+	};
+	struct disk *d = disk_mem_disk(b->mem);
+
+	for (size_t i = 0; i < countof(gone); i++)
+		ck_assert_int_eq(d->ops->unlink(d, gone[i]), 0);
+}
+
 struct log_settings bench_settings(bool durable)
 {
 	return (struct log_settings){

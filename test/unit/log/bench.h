@@ -36,6 +36,8 @@ void bench_tick(struct bench *b, int64_t ms);
 void bench_close(struct bench *b);
 void bench_drop(struct bench *b); /* the process is gone, jobs with it */
 void bench_crash(struct bench *b, enum disk_mem_crash how); /* and drop */
+/* After a clean stop of the first life: checkpoints and journal are gone. */
+void bench_lose_journal(struct bench *b);
 
 struct log_settings bench_settings(bool durable);
 struct log *bench_log(struct bench *b, const char *topic,
